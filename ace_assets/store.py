@@ -1,0 +1,446 @@
+"""The store: the only file that spells an artefact's path.
+
+Everything lives under one root, `ACE_DATA_DIR`: a folder, or `s3://bucket/prefix`. Publishing is atomic (see
+`ace_assets.blobs`), writing a cell needs its lease (`ace_assets.leases`). What a table's columns mean is said in
+`ace_assets.tables`.
+
+    plans/current.json                       which plan is pinned by new runs
+    plans/<plan_id>/{plan.json, cells, prompts, planned_takes .parquet}
+    takes/<ab>/<take_id>.{flac, json}        audio by identity, and the server's facts beside it
+    journal/<cell>/<take_id>.json            jobs submitted and not yet stored
+    cells/<cell>/{takes, take_scores, masters}.parquet   the manifests of a cell
+    masters/<ab>/<master_id>.{flac, mp3}
+    events/<cell>/<event_id>.parquet         append-only history
+    runs/<cell>/<run_id>.parquet
+    leases/<name>.json    servers/<name>.json
+    releases/<release_id>.duckdb, releases/<release_id>/<table>.parquet, releases/<release_id>/report.html
+    catalog.duckdb -> releases/...           (catalog.json on S3)
+    packages/<venue> -> .versions/<venue>/<package_id>   (packages/<venue>.json on S3)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ace_assets import leases, tables
+from ace_assets.blobs import PARTIAL_SUFFIX, Blobs, LocalBlobs, open_blobs
+from ace_assets.errors import SchemaError, StoreError
+
+DEFAULT_DATA_DIR = "data"
+STALE_PARTIAL_S = 3600.0
+
+
+def new_event_id(now: dt.datetime | None = None) -> str:
+    """Return a unique id that sorts by time."""
+    moment = now or dt.datetime.now(dt.UTC)
+    return f"{moment:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
+
+
+class Store:
+    """The artefacts under one root."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self.blobs = blobs
+
+    @classmethod
+    def open(cls, uri: str | None = None) -> Store:
+        """Open `uri`, else `ACE_DATA_DIR`, else `data/`."""
+        return cls(open_blobs(uri or os.environ.get("ACE_DATA_DIR") or DEFAULT_DATA_DIR))
+
+    @property
+    def uri(self) -> str:
+        """The root as a person writes it."""
+        return self.blobs.uri
+
+    @property
+    def local_root(self) -> Path | None:
+        """The folder, or None on S3."""
+        return self.blobs.root if isinstance(self.blobs, LocalBlobs) else None
+
+    # ---- before and after work -------------------------------------------------------------------------------------
+
+    def check_writable(self) -> None:
+        """Raise StoreError unless a small object can be written, read and deleted here."""
+        key = f"scratch/write-test-{uuid.uuid4().hex}"
+        self.blobs.put(key, b"ok")
+        if self.blobs.get(key) != b"ok":
+            raise StoreError(
+                self.uri, value="lost a write", expected="a working store", remedy="check the disk or bucket"
+            )
+        self.blobs.delete(key)
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A private local folder, deleted at the end of the block."""
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="work-", dir=self.blobs.scratch_dir()))
+        except OSError as error:
+            raise StoreError(
+                f"cannot write in {self.uri}",
+                value=error.strerror,
+                expected="a writable folder with free space",
+                remedy="free some space or set ACE_DATA_DIR, then run again: everything finished is kept",
+            ) from error
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def sweep_partials(self, *, older_than_s: float = STALE_PARTIAL_S) -> int:
+        """Delete what killed processes left half written; return how many files. Final names are never touched."""
+        root = self.local_root
+        if root is None or not root.is_dir():
+            return 0
+        limit = time.time() - older_than_s
+        swept = 0
+        for folder, _, names in os.walk(root):
+            for name in names:
+                path = Path(folder, name)
+                stale = name.endswith(PARTIAL_SUFFIX) or "/scratch/work-" in path.as_posix()
+                with contextlib.suppress(OSError):
+                    if stale and path.stat().st_mtime < limit:
+                        path.unlink()
+                        swept += 1
+        return swept
+
+    @contextlib.contextmanager
+    def lease(
+        self, name: str, *, what: str, wait_s: float = 0.0, term_s: float = leases.DEFAULT_TERM_S
+    ) -> Iterator[leases.Lease]:
+        """Hold a lease for the length of the block (see `ace_assets.leases.hold`)."""
+        with leases.hold(self.blobs, f"leases/{name}.json", what=what, wait_s=wait_s, term_s=term_s) as lease:
+            yield lease
+
+    def cell_lease(self, cell: str, *, wait_s: float = 0.0) -> contextlib.AbstractContextManager[leases.Lease]:
+        """Hold the lease of one cell."""
+        return self.lease(f"cell-{cell}", what=f"cell {cell}", wait_s=wait_s)
+
+    # ---- tables ----------------------------------------------------------------------------------------------------
+
+    def _put_table(self, key: str, table: type[tables.Table], frame: pl.DataFrame, facts: Mapping[str, Any]) -> None:
+        self.blobs.put(key, tables.to_parquet(table, frame, facts=facts))
+
+    def _get_table(self, key: str, table: type[tables.Table]) -> tuple[pl.DataFrame, dict[str, Any]] | None:
+        data = self.blobs.get(key)
+        return None if data is None else tables.from_parquet(table, data, name=f"{self.uri}/{key}")
+
+    def _get_json(self, key: str) -> dict[str, Any] | None:
+        data = self.blobs.get(key)
+        if data is None:
+            return None
+        try:
+            found: dict[str, Any] = json.loads(data)
+        except ValueError as error:
+            raise SchemaError(
+                f"{self.uri}/{key}",
+                value="unreadable",
+                expected="JSON written by ace_assets",
+                remedy="delete it and run again",
+            ) from error
+        return found
+
+    def _put_json(self, key: str, document: Mapping[str, Any], *, if_absent: bool = False) -> bool:
+        return self.blobs.put(key, json.dumps(document, sort_keys=True, indent=1).encode(), if_absent=if_absent)
+
+    # ---- plans -----------------------------------------------------------------------------------------------------
+
+    def publish_plan(
+        self,
+        plan_id: str,
+        facts: Mapping[str, Any],
+        *,
+        cells: pl.DataFrame,
+        prompts: pl.DataFrame,
+        planned_takes: pl.DataFrame,
+    ) -> None:
+        """Publish a plan whole, then make it the current one. Plans never change: the id is a hash of their content."""
+        folder = f"plans/{plan_id}"
+        if self.blobs.stat(f"{folder}/plan.json") is None:
+            self._put_table(f"{folder}/cells.parquet", tables.Cells, cells, {"plan_id": plan_id})
+            self._put_table(f"{folder}/prompts.parquet", tables.Prompts, prompts, {"plan_id": plan_id})
+            self._put_table(f"{folder}/planned_takes.parquet", tables.PlannedTakes, planned_takes, {"plan_id": plan_id})
+            self._put_json(f"{folder}/plan.json", {**facts, "plan_id": plan_id})
+        self._put_json("plans/current.json", {"plan_id": plan_id, "since": dt.datetime.now(dt.UTC).isoformat()})
+
+    def current_plan_id(self) -> str | None:
+        """Return the id of the plan that new runs pin, or None before the first."""
+        pointer = self._get_json("plans/current.json")
+        return None if pointer is None else str(pointer["plan_id"])
+
+    def plan_facts(self, plan_id: str) -> dict[str, Any]:
+        """Return plan.json: campaign, engine, profile, matrix hash, counts."""
+        facts = self._get_json(f"plans/{plan_id}/plan.json")
+        if facts is None:
+            raise StoreError(f"plan {plan_id}", value="missing", expected="a published plan", remedy="run prompt_table")
+        return facts
+
+    def plan_table(self, plan_id: str, table: type[tables.Table], *, cell: str | None = None) -> pl.DataFrame:
+        """Return one table of a plan (Cells, Prompts or PlannedTakes), or only one cell's rows of it."""
+        key = f"plans/{plan_id}/{table.TABLE}.parquet"
+        found = self._get_table(key, table)
+        if found is None:
+            raise StoreError(
+                f"{self.uri}/{key}", value="missing", expected="a published plan", remedy="run prompt_table"
+            )
+        return found[0] if cell is None else found[0].filter(pl.col("cell") == cell)
+
+    # ---- takes -----------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _take_key(take_id: str, suffix: str) -> str:
+        return f"takes/{take_id[:2]}/{take_id}.{suffix}"
+
+    def publish_take(self, take_id: str, flac: Path, facts: Mapping[str, Any]) -> bool:
+        """Publish a verified take: its facts first, then the audio, whose presence means done. False where it was."""
+        if self.blobs.stat(self._take_key(take_id, "flac")) is not None:
+            return False
+        self._put_json(self._take_key(take_id, "json"), facts)
+        return self.blobs.put_file(flac, self._take_key(take_id, "flac"), if_absent=True)
+
+    def has_take(self, take_id: str) -> bool:
+        """Say whether the take's audio is stored."""
+        return self.blobs.stat(self._take_key(take_id, "flac")) is not None
+
+    def take_facts(self, take_id: str) -> dict[str, Any] | None:
+        """Return what was recorded when the take was stored (also after its audio was pruned), or None."""
+        return self._get_json(self._take_key(take_id, "json"))
+
+    def take_audio(self, take_id: str) -> contextlib.AbstractContextManager[Path]:
+        """Give the take's FLAC as a local file for the length of the block."""
+        return self.blobs.local(self._take_key(take_id, "flac"))
+
+    def prune_take(self, take_id: str) -> None:
+        """Delete a take's audio; its facts stay."""
+        self.blobs.delete(self._take_key(take_id, "flac"))
+
+    def quarantine_take(self, take_id: str) -> None:
+        """Forget a stored take whose audio turned out to be damaged, so that it is made again."""
+        self.blobs.delete(self._take_key(take_id, "flac"))
+        self.blobs.delete(self._take_key(take_id, "json"))
+
+    # ---- the journal of submitted jobs -----------------------------------------------------------------------------
+
+    def journal_put(self, cell: str, take_id: str, entry: Mapping[str, Any]) -> None:
+        """Remember a submitted job until its take is stored."""
+        self._put_json(f"journal/{cell}/{take_id}.json", entry)
+
+    def journal_delete(self, cell: str, take_id: str) -> None:
+        """Forget a job: its take is stored, or the job is lost."""
+        self.blobs.delete(f"journal/{cell}/{take_id}.json")
+
+    def journal(self, cell: str) -> dict[str, dict[str, Any]]:
+        """Return the jobs of a cell that were submitted and not stored, by take id."""
+        entries = {}
+        for key in self.blobs.keys(f"journal/{cell}/"):
+            with contextlib.suppress(SchemaError):
+                entry = self._get_json(key)
+                if entry is not None:
+                    entries[key.rsplit("/", 1)[-1].removesuffix(".json")] = entry
+        return entries
+
+    # ---- manifests of cells ----------------------------------------------------------------------------------------
+
+    def publish_manifest(
+        self,
+        cell: str,
+        table: type[tables.Table],
+        frame: pl.DataFrame,
+        *,
+        lease: leases.Lease,
+        plan_id: str,
+        **facts: Any,
+    ) -> None:
+        """Publish a cell's Takes, TakeScores or Masters under its lease; the fencing number rides along."""
+        key = f"cells/{cell}/{table.TABLE}.parquet"
+        found = self.blobs.get(key)
+        if found is not None:
+            with contextlib.suppress(SchemaError):
+                fence = int(tables.header_of(found, name=key)["facts"].get("fence", 0))
+                if fence > lease.fence:
+                    raise StoreError(
+                        f"cell {cell}",
+                        value=f"fencing number {lease.fence}",
+                        expected=f"at least {fence}",
+                        remedy="a newer run wrote it: nothing to do",
+                    )
+        lease.check()
+        self._put_table(key, table, frame, {**facts, "cell": cell, "plan_id": plan_id, "fence": lease.fence})
+
+    def manifest(self, cell: str, table: type[tables.Table]) -> pl.DataFrame | None:
+        """Return a cell's manifest in the present schema version, or None."""
+        found = self._get_table(f"cells/{cell}/{table.TABLE}.parquet", table)
+        return None if found is None else found[0]
+
+    def manifest_facts(self, cell: str, table: type[tables.Table]) -> dict[str, Any] | None:
+        """Return the facts of a cell's manifest (plan_id, fence and what its stage added), or None."""
+        found = self._get_table(f"cells/{cell}/{table.TABLE}.parquet", table)
+        return None if found is None else found[1]
+
+    def manifest_cells(self) -> list[str]:
+        """Return every cell that has a manifest, sorted."""
+        return sorted({key.split("/")[1] for key in self.blobs.keys("cells/")})
+
+    # ---- masters ---------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _master_key(master_id: str, audio_format: str) -> str:
+        return f"masters/{master_id[:2]}/{master_id}.{audio_format}"
+
+    def publish_master(self, master_id: str, files: Mapping[str, Path]) -> None:
+        """Publish a verified master's files, `{"flac": path, "mp3": path}`; the FLAC last, which means done."""
+        for audio_format in sorted(files, key=lambda name: name == "flac"):
+            self.blobs.put_file(files[audio_format], self._master_key(master_id, audio_format))
+
+    def has_master(self, master_id: str) -> bool:
+        """Say whether a master is stored."""
+        return self.blobs.stat(self._master_key(master_id, "flac")) is not None
+
+    def master_audio(self, master_id: str, audio_format: str = "flac") -> contextlib.AbstractContextManager[Path]:
+        """Give a master's file as a local file for the length of the block."""
+        return self.blobs.local(self._master_key(master_id, audio_format))
+
+    def master_size_bytes(self, master_id: str, audio_format: str = "flac") -> int | None:
+        """Return the size of a master's file, or None where it is missing."""
+        stat = self.blobs.stat(self._master_key(master_id, audio_format))
+        return None if stat is None else stat.size_bytes
+
+    # ---- history and runs ------------------------------------------------------------------------------------------
+
+    def append_events(self, cell: str, frame: pl.DataFrame) -> None:
+        """Append rows to a cell's history; nothing is ever changed or deleted there."""
+        if frame.height:
+            self._put_table(f"events/{cell}/{new_event_id()}.parquet", tables.Events, frame, {"cell": cell})
+
+    def events(self, cell: str | None = None) -> pl.DataFrame:
+        """Return the history of one cell or of all, in order of time."""
+        prefix = "events/" if cell is None else f"events/{cell}/"
+        frames = [found[0] for key in self.blobs.keys(prefix) if (found := self._get_table(key, tables.Events))]
+        return pl.concat([tables.empty(tables.Events), *frames]).sort("event_id")
+
+    def publish_run(self, cell: str, run_id: str, frame: pl.DataFrame) -> None:
+        """Record what one run did to a cell."""
+        self._put_table(f"runs/{cell}/{run_id}.parquet", tables.Runs, frame, {"cell": cell})
+
+    def runs(self, cell: str | None = None) -> pl.DataFrame:
+        """Return the runs of one cell or of all."""
+        prefix = "runs/" if cell is None else f"runs/{cell}/"
+        frames = [found[0] for key in self.blobs.keys(prefix) if (found := self._get_table(key, tables.Runs))]
+        return pl.concat([tables.empty(tables.Runs), *frames]).sort("started_at", "run_id")
+
+    # ---- servers ---------------------------------------------------------------------------------------------------
+
+    def server_key(self, server: str, part: str = "state") -> str:
+        """Return the key under which runs share what they know of a server."""
+        return f"servers/{server}/{part}.json"
+
+    # ---- releases of the catalog -----------------------------------------------------------------------------------
+
+    def publish_release(self, release_id: str, database: Path, extras: Mapping[str, Path]) -> None:
+        """Publish a release: its extra files (name -> path), the database, then the pointer that readers follow."""
+        for name in sorted(extras):
+            self.blobs.put_file(extras[name], f"releases/{release_id}/{name}")
+        key = f"releases/{release_id}.duckdb"
+        self.blobs.put_file(database, key)
+        if isinstance(self.blobs, LocalBlobs):
+            self.blobs.path(key).chmod(0o444)
+            self._switch_link(self.blobs.root / "catalog.duckdb", Path("releases", f"{release_id}.duckdb"))
+        else:
+            self._put_json("catalog.json", {"release_id": release_id})
+
+    @staticmethod
+    def _switch_link(link: Path, target: Path) -> None:
+        fresh = link.with_name(f".{link.name}.{uuid.uuid4().hex}{PARTIAL_SUFFIX}")
+        try:
+            link.parent.mkdir(parents=True, exist_ok=True)
+            fresh.symlink_to(target)
+            fresh.replace(link)
+        except OSError as error:
+            raise StoreError(
+                f"cannot switch {link}",
+                value=error.strerror,
+                expected="a writable folder",
+                remedy="make it writable and rerun",
+            ) from error
+
+    def current_release_id(self) -> str | None:
+        """Return the id of the release that readers see, or None before the first."""
+        if isinstance(self.blobs, LocalBlobs):
+            link = self.blobs.root / "catalog.duckdb"
+            return link.readlink().stem if link.is_symlink() else None
+        pointer = self._get_json("catalog.json")
+        return None if pointer is None else str(pointer["release_id"])
+
+    def release_ids(self) -> list[str]:
+        """Return the releases that are stored, oldest first."""
+        names = [key.split("/", 1)[1] for key in self.blobs.keys("releases/")]
+        return sorted(name.removesuffix(".duckdb") for name in names if name.endswith(".duckdb") and "/" not in name)
+
+    def release_database(self, release_id: str) -> contextlib.AbstractContextManager[Path]:
+        """Give a release's database as a local file for the length of the block (the link already resolved)."""
+        return self.blobs.local(f"releases/{release_id}.duckdb")
+
+    def release_file(self, release_id: str, name: str) -> contextlib.AbstractContextManager[Path]:
+        """Give one of a release's extra files for the length of the block."""
+        return self.blobs.local(f"releases/{release_id}/{name}")
+
+    def delete_release(self, release_id: str) -> None:
+        """Delete an old release; the current one is refused."""
+        if release_id == self.current_release_id():
+            raise StoreError(f"release {release_id}", value="current", expected="an old release", remedy="keep it")
+        for key in list(self.blobs.keys(f"releases/{release_id}/")):
+            self.blobs.delete(key)
+        self.blobs.delete(f"releases/{release_id}.duckdb")
+
+    # ---- packages --------------------------------------------------------------------------------------------------
+
+    def publish_package(self, venue: str, package_id: str, folder: Path) -> str:
+        """Publish a built package (moved on a disk, uploaded on S3), switch the venue to it, return where it is."""
+        key = f"packages/.versions/{venue}/{package_id}"
+        if isinstance(self.blobs, LocalBlobs):
+            target = self.blobs.root / key
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if not target.exists():
+                    folder.rename(target)
+            except OSError as error:
+                raise StoreError(
+                    f"cannot write {target}",
+                    value=error.strerror,
+                    expected="a writable folder",
+                    remedy="free space and rerun",
+                ) from error
+            self._switch_link(self.blobs.root / "packages" / venue, Path(".versions", venue, package_id))
+            return str(self.blobs.root / "packages" / venue)
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            self.blobs.put_file(path, f"{key}/{path.relative_to(folder).as_posix()}")
+        self._put_json(f"packages/{venue}.json", {"package_id": package_id, "prefix": key})
+        return f"{self.uri}/{key}"
+
+    def current_package_id(self, venue: str) -> str | None:
+        """Return the id of the venue's latest package, or None before the first."""
+        if isinstance(self.blobs, LocalBlobs):
+            link = self.blobs.root / "packages" / venue
+            return link.readlink().name if link.is_symlink() else None
+        pointer = self._get_json(f"packages/{venue}.json")
+        return None if pointer is None else str(pointer["package_id"])
+
+    def record_delivery(self, venue: str, delivery_id: str, facts: Mapping[str, Any]) -> None:
+        """Remember a completed delivery: the base of the next package's changes."""
+        self._put_json(f"deliveries/{venue}/{delivery_id}.json", facts)
+
+    def deliveries(self, venue: str) -> list[dict[str, Any]]:
+        """Return the venue's completed deliveries, oldest first."""
+        found = (self._get_json(key) for key in self.blobs.keys(f"deliveries/{venue}/"))
+        return [facts for facts in found if facts is not None]
