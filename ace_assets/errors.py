@@ -11,6 +11,10 @@ keeps the fields, so that tests and the Dagster UI read them without parsing tex
     |   +-- LeaseHeldError  somebody else is writing this cell
     |   +-- SchemaError     a table that is not what it should be, or newer than this code
     +-- ServerError         an ACE-Step server, or all of them
+    |   +-- ServerAuthError     the key is missing or wrong: fatal at once
+    |   +-- ServerBusyError     its queue is full
+    |   +-- ServerRefusedError  it understood the request and said no
+    |   +-- ServersGoneError    none is left; `result` holds what was finished
     +-- RequestError        a request that breaks a rule of the API, before it is sent
     +-- AudioError          a file that is not the audio it should be
     +-- MasteringError      a master that failed its own verification
@@ -91,6 +95,24 @@ class SchemaError(StoreError):
 
 class ServerError(AceAssetsError):
     """An ACE-Step server, or every one of them, cannot be used."""
+
+
+class ServerAuthError(ServerError):
+    """A server wants another key; asking again cannot help."""
+
+
+class ServerBusyError(ServerError):
+    """A server's queue is full; asking later can help."""
+
+
+class ServerRefusedError(ServerError):
+    """A server understood the request and refused it (HTTP 4xx); asking the same of it again cannot help."""
+
+
+class ServersGoneError(ServerError):
+    """Not one server is left. `result` holds what was finished and what is still planned."""
+
+    result: object = None
 
 
 class RequestError(AceAssetsError):
