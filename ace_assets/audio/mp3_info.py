@@ -1,0 +1,165 @@
+"""The Info header of an MP3: the first frame, silent, that tells a decoder how many frames to drop at both ends.
+
+Layout: the Xing header (flags, frames, bytes, table of contents, quality) followed by LAME's extension (encoder, delays,
+lengths, checksums), as LAME 3.100 writes it and mpg123 and ffmpeg read it.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ace_assets.audio.compiled import compiled
+from ace_assets.errors import AudioError
+
+ENCODER_DELAY_FRAMES = 576  # LAME's, in samples before the first of the input
+_MPEG1_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)  # ISO 11172-3, layer III
+_MPEG2_KBPS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)  # ISO 13818-3, layer III
+_MPEG1_RATES_HZ = (44_100, 48_000, 32_000)
+_VERSIONS = {3: 1, 2: 2, 0: 4}  # header bits -> divisor of MPEG-1's sample rates
+_FLAGS = 0x0F  # frames, bytes, table of contents and quality are all present
+_TAG_BYTES = 156  # from "Info" to the tag's checksum
+_METHOD_CBR = 1
+
+
+@dataclass(frozen=True)
+class FrameHeader:
+    """What the four bytes of a frame say that its length depends on."""
+
+    divisor: int
+    bitrate_kbps: int
+    sample_rate_hz: int
+    padded: bool
+    mono: bool
+
+    @property
+    def samples(self) -> int:
+        """Return how many samples a frame holds per channel."""
+        return 1152 if self.divisor == 1 else 576
+
+    @property
+    def bytes(self) -> int:
+        """Return the frame's length."""
+        return self.samples // 8 * self.bitrate_kbps * 1000 // self.sample_rate_hz + self.padded
+
+    @property
+    def side_info_bytes(self) -> int:
+        """Return the length of what stands between header and main data."""
+        if self.divisor == 1:
+            return 17 if self.mono else 32
+        return 9 if self.mono else 17
+
+
+def bitrates_kbps(sample_rate_hz: int) -> tuple[int, ...]:
+    """Return the constant bit rates that MP3 has at a sample rate; MPEG-2.5's upper ones are rarely decoded and left out.
+
+    >>> bitrates_kbps(48000)[-1], bitrates_kbps(22050)[-1], bitrates_kbps(8000)[-1]
+    (320, 160, 64)
+    """
+    if sample_rate_hz in _MPEG1_RATES_HZ:
+        return _MPEG1_KBPS
+    return _MPEG2_KBPS if sample_rate_hz >= 16_000 else _MPEG2_KBPS[:8]
+
+
+def parse_header(head: bytes | bytearray) -> FrameHeader:
+    """Return what four bytes say.
+
+    Raises:
+        AudioError: if they do not start a layer III frame.
+    """
+    word = int.from_bytes(head[:4], "big")
+    version, layer, rate, bitrate = word >> 19 & 3, word >> 17 & 3, word >> 10 & 3, word >> 12 & 15
+    if word >> 21 != 0x7FF or layer != 1 or version not in _VERSIONS or rate == 3 or not 0 < bitrate < 15:
+        raise AudioError(
+            "MP3 frame header", value=bytes(head[:4]).hex(), expected="a layer III frame", remedy="encode again"
+        )
+    divisor = _VERSIONS[version]
+    table = _MPEG1_KBPS if divisor == 1 else _MPEG2_KBPS
+    return FrameHeader(
+        divisor=divisor,
+        bitrate_kbps=table[bitrate - 1],
+        sample_rate_hz=_MPEG1_RATES_HZ[rate] // divisor,
+        padded=bool(word >> 9 & 1),
+        mono=word >> 6 & 3 == 3,
+    )
+
+
+def count_frames(stream: bytes | bytearray) -> int:
+    """Return the number of frames of a bare stream.
+
+    Raises:
+        AudioError: if it is not a gapless row of layer III frames.
+    """
+    position = frames = 0
+    while position < len(stream):
+        position += parse_header(stream[position : position + 4]).bytes
+        frames += 1
+    if position != len(stream):
+        raise AudioError("MP3 stream", value=f"{len(stream)} bytes", expected=f"{position}", remedy="encode again")
+    return frames
+
+
+def info_frame(stream: bytes | bytearray, frames: int) -> bytes:
+    """Return the frame to put before a bare constant-bit-rate stream so that it decodes to exactly `frames` samples.
+
+    Raises:
+        AudioError: if the stream is too short or too long for that.
+    """
+    first = parse_header(stream[:4])
+    count = count_frames(stream)
+    padding = count * first.samples - ENCODER_DELAY_FRAMES - frames
+    if not 0 <= padding < 4096:
+        raise AudioError("MP3 padding in samples", value=padding, expected="0 to 4095", remedy="encode again")
+    head, layout = _roomy_header(stream[:4], first)
+    frame = bytearray(layout.bytes)
+    frame[:4] = head
+    tag = 4 + layout.side_info_bytes
+    total = len(stream) + len(frame)
+    frame[tag : tag + 16] = b"Info" + struct.pack(">III", _FLAGS, count, total)
+    frame[tag + 16 : tag + 116] = bytes(percent * 256 // 100 for percent in range(100))
+    extension = tag + 120
+    frame[extension : extension + 9] = b"LAME3.100"
+    frame[extension + 9] = _METHOD_CBR
+    frame[extension + 20] = min(first.bitrate_kbps, 255)
+    frame[extension + 21 : extension + 24] = (ENCODER_DELAY_FRAMES << 12 | padding).to_bytes(3, "big")
+    frame[extension + 28 : extension + 32] = struct.pack(">I", total)
+    frame[extension + 32 : extension + 34] = struct.pack(">H", _crc16(np.frombuffer(stream, np.uint8), _CRC_TABLE))
+    head_crc = _crc16(np.frombuffer(bytes(frame[: extension + 34]), np.uint8), _CRC_TABLE)
+    frame[extension + 34 : extension + 36] = struct.pack(">H", head_crc)
+    return bytes(frame)
+
+
+def _roomy_header(head: bytes | bytearray, first: FrameHeader) -> tuple[bytes, FrameHeader]:
+    """Return the stream's header, without padding or checksum, at the lowest bit rate from its own whose frame holds the tag."""
+    word = int.from_bytes(head[:4], "big") | 1 << 16
+    word &= ~(1 << 9) & ~(3 << 4)
+    for bitrate in range(word >> 12 & 15, 15):
+        candidate = (word & ~(15 << 12) | bitrate << 12).to_bytes(4, "big")
+        layout = parse_header(candidate)
+        if layout.bytes >= 4 + layout.side_info_bytes + _TAG_BYTES:
+            return candidate, layout
+    raise AudioError(
+        "MP3 bit rate in kb/s", value=first.bitrate_kbps, expected="a frame that holds a header", remedy="raise it"
+    )
+
+
+def _crc_table() -> NDArray[np.uint16]:
+    """Return the table of CRC-16 with the reflected polynomial 0xA001, the checksum of LAME's tag."""
+    table = np.arange(256, dtype=np.uint16)
+    for _ in range(8):
+        table = np.where(table & 1, table >> 1 ^ 0xA001, table >> 1).astype(np.uint16)
+    return table
+
+
+_CRC_TABLE = _crc_table()
+
+
+@compiled
+def _crc16(data: NDArray[np.uint8], table: NDArray[np.uint16]) -> int:
+    crc = 0
+    for value in data:
+        crc = (crc >> 8) ^ int(table[(crc ^ int(value)) & 0xFF])
+    return crc
