@@ -412,10 +412,9 @@ def check(
     if broken is None:
         return limit
     free = limit_for(gpu, table=table, lm=NO_LM, tiers=book, measured=measured)
-    without_lm = replace(wanted, lm=NO_LM)
     ways = list(broken.ways)
-    if wanted.lm != NO_LM:
-        ways.append("use no language model" + _then(_broken_rule(without_lm, free), free))
+    if _broken_rule(replace(wanted, lm=NO_LM), free) is None and wanted.lm != NO_LM:
+        ways.append("use no language model")
     larger = (
         card
         for card in sorted(book.gpus.values(), key=lambda card: card.memory_gb)
@@ -450,13 +449,6 @@ class _Broken:
     ways: tuple[str, ...]
 
 
-def _then(broken: _Broken | None, limit: TierLimit) -> str:
-    """Say what leaving the language model out leads to."""
-    if broken is None:
-        return ""
-    return f" (then at most {limit.max_duration_s:g} s and {limit.max_batch} at a time)"
-
-
 def _broken_rule(wanted: _Wanted, limit: TierLimit) -> _Broken | None:
     """Return the first rule that the request breaks, or None."""
     with_lm = "" if wanted.lm == NO_LM else f" with language model {wanted.lm}"
@@ -469,14 +461,10 @@ def _broken_rule(wanted: _Wanted, limit: TierLimit) -> _Broken | None:
         lm_gb = limit.lm_memory_gb.get(wanted.lm, 0.0)
         needed_gb = max(wanted.dit_gb, lm_gb) if limit.offload else wanted.dit_gb + lm_gb
         if needed_gb > limit.memory_gb:
-            ways = ()
-            if not limit.offload and max(wanted.dit_gb, lm_gb) <= limit.memory_gb:
-                ways = ("say offload = true if this server lets the parts take turns",)
+            helps = not limit.offload and max(wanted.dit_gb, lm_gb) <= limit.memory_gb
+            ways = ("say offload = true if this server lets the parts take turns",) if helps else ()
             parts = f"{needed_gb:g} GB for DiT {wanted.dit_gb:g} and language model {wanted.lm} {lm_gb:g}"
             return _Broken("A-TIER-MEMORY", "memory", parts, f"at most {limit.memory_gb:g} GB", ways)
-    elif wanted.dit_gb > limit.memory_gb and not limit.offload:
-        ways = ("say offload = true if this server keeps parts of the model in main memory",)
-        return _Broken("A-TIER-MEMORY", "memory", f"{wanted.dit_gb:g} GB", f"at most {limit.memory_gb:g} GB", ways)
     if not wanted.duration_s <= limit.max_duration_s:
         return _Broken(
             "A-TIER-DURATION",

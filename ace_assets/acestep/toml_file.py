@@ -5,6 +5,7 @@ Knows nothing of what the files mean; `tiers`, `prices` and `servers` do.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import tomllib
 from pathlib import Path
@@ -80,6 +81,17 @@ class Reader:
             raise self.missing(name, "a text")
         if not isinstance(value, str):
             raise ConfigError(f"{self.where} {name}", value=value, expected="a text", remedy="put it in quotes")
+        return value
+
+    def day(self, name: str) -> dt.date:
+        """Return a day."""
+        value = self.data.get(name)
+        if value is None:
+            raise self.missing(name, "a day such as 2026-02-07")
+        if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
+            raise ConfigError(
+                f"{self.where} {name}", value=value, expected="a day such as 2026-02-07", remedy="write it unquoted"
+            )
         return value
 
     def flag(self, name: str) -> bool | None:
