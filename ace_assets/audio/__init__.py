@@ -1,0 +1,1 @@
+"""Arrays in, numbers or arrays out: codecs, tags, loudness, limiter, tempo, key, defects, fingerprint."""
