@@ -204,7 +204,7 @@ def _projection(row: Projection, stated: Claims, book: PriceBook) -> Iterator[Cl
     per_track_s = row.hours * 3600 / row.tracks
     times = per_track_s / speed.high_s
     yield Claim(
-        f"{row.name}: seconds per track behind the hours", "s", _one(per_track_s), (speed.low_s or speed.high_s, speed.high_s),
+        f"{row.name}: seconds per track", "s", _one(per_track_s), (speed.low_s or speed.high_s, speed.high_s),
         per_track_s <= speed.high_s * SLACK,
         f"{row.hours:g} h / {row.tracks:,}, against the claimed {_bound(speed)}: {times:.1f} times",
     )  # fmt: skip
