@@ -102,7 +102,7 @@ def decode(path: Path, *, max_bytes: int = MAX_DECODED_BYTES) -> Audio:
     """Decode a whole file; samples are what the file holds, NaN and values beyond full scale included.
 
     Raises:
-        AudioError: if it is missing, empty, cut short, without frames or not audio, or would need more than `max_bytes`.
+        AudioError: if it is missing, empty, cut short, without frames or not audio, or needs more than `max_bytes`.
     """
     with _opened(path) as file:
         info = _info(file)

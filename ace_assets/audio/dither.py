@@ -1,10 +1,12 @@
 """From float samples to integers: triangular dither whose noise is the same at every run.
 
-Dither of two uniform values of one step each makes the rounding error independent of the signal; the generator is seeded
-and counts positions, so that the same samples and seed give the same bytes whether or not they come in blocks.
+Dither of two uniform values of one step each makes the rounding error independent of the signal; the noise is a hash of
+seed and position, so that the same samples and seed give the same bytes whether or not they come in blocks.
 """
 
 from __future__ import annotations
+
+import hashlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,5 +62,10 @@ def _quantise(
             mixed = mixed ^ (mixed >> np.uint64(31))
             noise = (float(mixed >> np.uint64(32)) - float(mixed & np.uint64(0xFFFFFFFF))) * (1.0 / 4294967296.0)
             value = np.floor(float(samples[i, channel]) * scale + noise + 0.5)
-            value = min(max(value, low), high) if value == value else 0.0
+            value = 0.0 if np.isnan(value) else min(max(value, low), high)
             pcm[i, channel] = int(value) * justify
+
+
+def seed_of(name: str) -> int:
+    """Return the dither's seed for something with a name: 64 bits of its SHA-256."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")

@@ -1,8 +1,8 @@
 """A look-ahead limiter that keeps the true peak of linked channels under a ceiling.
 
-The gain that each frame needs comes from the four times oversampled signal. It is held over the look-ahead, let go slowly
-and averaged over the look-ahead, so that it is already there when the peak comes and never jumps. Where nothing peaks,
-samples are only multiplied by the gain.
+The gain that each frame needs comes from the four times oversampled signal. It is held over the look-ahead, let go
+slowly and averaged over the look-ahead, so that it is already there when the peak comes and never jumps. Where nothing
+peaks, samples are only multiplied by the gain.
 """
 
 from __future__ import annotations
@@ -129,9 +129,9 @@ def _needed_gain(
         highest[:] = np.float32(0.0)
         for i in range(width):
             frame = i // channels
-            between = max(abs(values[0, i]), max(abs(values[1, i]), abs(values[2, i])))
+            between = max(abs(values[0, i]), abs(values[1, i]), abs(values[2, i]))
             here = abs(flat[first + i]) if first + i < flat.size else np.float32(0.0)
-            highest[frame] = max(highest[frame], max(between, here))
+            highest[frame] = max(highest[frame], between, here)
             highest[frame + 1] = max(highest[frame + 1], between)
         for frame in range(block_frames + 1):
             if highest[frame] > threshold:
@@ -153,7 +153,7 @@ def _shape(
     power: NDArray[np.float64],
     apply: bool,
 ) -> tuple[float, int]:
-    """Turn needed gains into an envelope, apply it if asked to, fill `power`; return the lowest gain and frames limited.
+    """Turn needed gains into an envelope, apply it if asked, fill `power`; return the lowest gain and frames limited.
 
     The envelope at frame j is the mean over the `lookahead` frames up to j of a curve that falls at once to the lowest
     need within the next `lookahead` frames and rises exponentially: every term of the mean has seen the peak at j.

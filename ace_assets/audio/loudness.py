@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ace_assets.audio import true_peak
@@ -116,7 +117,7 @@ def _sum_hops(
     state: NDArray[np.float64],
     sums: NDArray[np.float64],
 ) -> int:
-    """Fill `sums` (hops, 3 x channels + 1) with K-energy, energy, total per channel and the cross energy; carry `state`.
+    """Fill `sums` (hops, 3 x channels + 1): K-energy, energy and total per channel, cross energy; carry `state`.
 
     Returns how many frames are not finite. `state` is (channels, 4).
     """
@@ -226,8 +227,8 @@ class Meter:
         true_peak: leave True unless nobody will ask for it.
 
     Raises:
-        AudioError: for another rate or more channels: BS.1770 weighs channels by where their loudspeaker stands, which a
-            file does not tell reliably, so nothing is guessed.
+        AudioError: for another rate or more channels: BS.1770 weighs channels by where their loudspeaker stands, which
+            a file does not tell reliably, so nothing is guessed.
     """
 
     def __init__(self, sample_rate_hz: int, channels: int, *, true_peak: bool = True) -> None:
@@ -449,15 +450,14 @@ def _windows(power: NDArray[np.float64], statistics: BlockStatistics, hops: int)
         whole -= 1  # the last hop is shorter than 20 ms
     if whole < hops:
         return np.zeros(0)
-    sums = np.concatenate([[0.0], np.cumsum(power[:whole])])
-    counts = np.concatenate([[0], np.cumsum(frames[:whole])])
-    # Differences of running sums cannot tell silence from rounding; no 16 or 24 bit signal is that quiet.
-    means = (sums[hops:] - sums[:-hops]) / (counts[hops:] - counts[:-hops])
-    return np.where(means > 1e-15, means, 0.0)
+    # Added up window by window: differences of a running sum could not tell silence from rounding.
+    sums = sliding_window_view(power[:whole], hops).sum(axis=1)
+    counts = sliding_window_view(frames[:whole], hops).sum(axis=1)
+    return np.asarray(sums / counts, np.float64)
 
 
 def _power(lufs: float) -> float:
-    return 10.0 ** ((lufs - LOUDNESS_OFFSET_DB) / 10.0)
+    return float(10.0 ** ((lufs - LOUDNESS_OFFSET_DB) / 10.0))
 
 
 def _lufs(mean_square: float) -> float | None:

@@ -1,7 +1,7 @@
 """The Info header of an MP3: the first frame, silent, that tells a decoder how many frames to drop at both ends.
 
-Layout: the Xing header (flags, frames, bytes, table of contents, quality) followed by LAME's extension (encoder, delays,
-lengths, checksums), as LAME 3.100 writes it and mpg123 and ffmpeg read it.
+Layout: the Xing header (flags, frames, bytes, table of contents, quality) followed by LAME's extension (encoder,
+delays, lengths, checksums), as LAME 3.100 writes it and mpg123 and ffmpeg read it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class FrameHeader:
 
 
 def bitrates_kbps(sample_rate_hz: int) -> tuple[int, ...]:
-    """Return the constant bit rates that MP3 has at a sample rate; MPEG-2.5's upper ones are rarely decoded and left out.
+    """Return the constant bit rates of MP3 at a sample rate; MPEG-2.5's upper ones are rarely decoded and left out.
 
     >>> bitrates_kbps(48000)[-1], bitrates_kbps(22050)[-1], bitrates_kbps(8000)[-1]
     (320, 160, 64)
@@ -133,7 +133,7 @@ def info_frame(stream: bytes | bytearray, frames: int) -> bytes:
 
 
 def _roomy_header(head: bytes | bytearray, first: FrameHeader) -> tuple[bytes, FrameHeader]:
-    """Return the stream's header, without padding or checksum, at the lowest bit rate from its own whose frame holds the tag."""
+    """Return the stream's header without padding, at the lowest bit rate from its own up whose frame holds the tag."""
     word = int.from_bytes(head[:4], "big") | 1 << 16
     word &= ~(1 << 9) & ~(3 << 4)
     for bitrate in range(word >> 12 & 15, 15):

@@ -1,7 +1,7 @@
 """True peak (BS.1770-4 annex 2): the interpolation filter, and its exact maximum without filtering everything.
 
-The signal is oversampled four times by a polyphase filter of 25 taps a phase. Most of a track cannot hold its true peak,
-and a bound proves it: each phase is a linear interpolation between two neighbouring samples plus a remainder that
+The signal is oversampled four times by a polyphase filter of 25 taps a phase. Most of a track cannot hold its true
+peak, and a bound proves it: each phase is a linear interpolation between two neighbouring samples plus a remainder that
 vanishes on straight lines, so no interpolated value exceeds the larger neighbour by more than a constant times the
 largest second difference nearby. Blocks whose bound stays below the best peak found so far are skipped; the result is
 the same as without skipping.

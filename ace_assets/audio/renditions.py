@@ -1,0 +1,363 @@
+"""Encode, decode again, verify, and only then move into place: the one way by which audio files leave this product.
+
+Mastering writes a track's files through here, and packages make further renditions (another bit rate, a venue's
+loudness) from an existing master through here. A lossless file has to decode to exactly the samples that went in. An
+MP3 has to decode to exactly their number, at their loudness, under the ceiling; where it does not, the samples are
+limited a little lower or raised a little and encoded again, a bounded number of times. Nothing is left behind under a
+final name unless everything of the call was verified.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from ace_assets.audio import codecs, dither
+from ace_assets.audio.limiter import limit
+from ace_assets.audio.loudness import Loudness, Meter, loudness_of, measure_blocks
+from ace_assets.audio.tags import TrackTags, write_tags
+from ace_assets.errors import AudioError, MasteringError
+
+FORMATS = ("flac", "mp3", "wav")
+LOUDNESS_TOLERANCE_LU = 0.1  # between what was meant and what a decoded file measures
+PEAK_TOLERANCE_DB = 0.0005  # rounding of a decibel value, not of a signal
+MP3_DELIVERY_RATES_HZ = (44_100, 48_000)  # other rates are resampled; every player knows these two
+MAX_MP3_TRIES = 4
+_MP3_STEP_DB = 0.05  # below what the last try asks for
+_READ_FRAMES_S = 5.0
+
+Pcm = NDArray[np.int16] | NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Rendition:
+    """One written and verified file.
+
+    Attributes:
+        format: `flac`, `mp3` or `wav`.
+        path: where it is.
+        bytes: its size.
+        sha256: of the file, tags included.
+        sample_rate_hz, channels, frames: as decoded.
+        bitrate_kbps: of an MP3, else None.
+        integrated_loudness_lufs, true_peak_dbtp: of the decoded file.
+    """
+
+    format: str
+    path: Path
+    bytes: int
+    sha256: str
+    sample_rate_hz: int
+    channels: int
+    frames: int
+    bitrate_kbps: int | None
+    integrated_loudness_lufs: float
+    true_peak_dbtp: float
+
+    @property
+    def duration_s(self) -> float:
+        """Return the length in seconds."""
+        return self.frames / self.sample_rate_hz
+
+
+def parse_rendition(name: str) -> tuple[str, int | None]:
+    """Return format and bit rate of a rendition's name.
+
+    >>> parse_rendition("mp3-192"), parse_rendition("mp3"), parse_rendition("flac")
+    (('mp3', 192), ('mp3', 320), ('flac', None))
+
+    Raises:
+        AudioError: for another format, or a bit rate that is no number.
+    """
+    form, _, rate = name.partition("-")
+    if form not in FORMATS or (rate and (form != "mp3" or not rate.isdigit())):
+        raise AudioError("rendition", value=name, expected="flac, wav, mp3 or mp3-KBPS", remedy="name one of these")
+    if form != "mp3":
+        return form, None
+    return form, int(rate) if rate else codecs.MP3_BITRATE_KBPS
+
+
+def render(
+    master_flac: Path,
+    outputs: Mapping[str, Path],
+    *,
+    gain_offset_db: float = 0.0,
+    ceiling_dbtp: float = -1.0,
+    tags: TrackTags | None = None,
+) -> dict[str, Rendition]:
+    """Make further renditions from an existing master: another format or bit rate, or a venue's own loudness.
+
+    Args:
+        master_flac: a master as mastering left it.
+        outputs: final path by rendition name, e.g. `{"mp3-192": ...}`.
+        gain_offset_db: how much louder (or softer) than the master; peaks are limited where it needs that.
+        ceiling_dbtp: highest true peak of the decoded files.
+        tags: what the files say; ReplayGain is filled in from what is measured.
+
+    Returns:
+        What was written, by rendition name.
+
+    Raises:
+        AudioError: if the master cannot be read or an output is not possible.
+        MasteringError: if a file failed its verification; no file of the call is left.
+    """
+    info = codecs.probe(master_flac)
+    if gain_offset_db == 0.0 and info.subtype == "PCM_16":
+        pcm: Pcm = _read_pcm16(master_flac, info)
+    else:
+        samples = codecs.decode(master_flac).samples
+        limit(samples, info.sample_rate_hz, gain_db=gain_offset_db, ceiling_dbtp=ceiling_dbtp)
+        pcm = dither.to_pcm16(samples, seed=dither.seed_of(master_flac.name))
+    loudness = measure_pcm(pcm, info.sample_rate_hz)
+    with staged(outputs) as stage:
+        return {
+            name: encode(pcm, info.sample_rate_hz, name, stage[name], outputs[name], loudness, ceiling_dbtp, tags)
+            for name in outputs
+        }
+
+
+@contextmanager
+def staged(outputs: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
+    """Give a path beside each final one; on leaving without an error they are moved into place, else removed.
+
+    Raises:
+        AudioError: if two outputs are one file, or a folder is missing.
+    """
+    if len({path.absolute() for path in outputs.values()}) != len(outputs):
+        raise AudioError(
+            "outputs", value=", ".join(map(str, outputs.values())), expected="different files", remedy="rename one"
+        )
+    for path in outputs.values():
+        if not path.parent.is_dir():
+            raise AudioError(
+                str(path), value="no such folder", expected="an existing folder", remedy="make the folder first"
+            )
+        if path.is_dir():
+            raise AudioError(str(path), value="a folder", expected="a file name", remedy="name a file in it")
+    stage = {name: path.with_name(f".{path.name}.{os.getpid()}.part") for name, path in outputs.items()}
+    try:
+        yield stage
+        for name, path in outputs.items():
+            with stage[name].open("rb") as file:
+                os.fsync(file.fileno())
+            stage[name].replace(path)
+    finally:
+        for path in stage.values():
+            path.unlink(missing_ok=True)
+
+
+def encode(
+    pcm: Pcm,
+    sample_rate_hz: int,
+    name: str,
+    path: Path,
+    final_path: Path,
+    loudness: Loudness,
+    ceiling_dbtp: float,
+    tags: TrackTags | None,
+) -> Rendition:
+    """Write one rendition to `path`, decode it again and verify it; `final_path` is what reports and errors name.
+
+    Args:
+        pcm: (frames, channels) int16, or int32 holding 24 bits, left-justified.
+        sample_rate_hz: of `pcm`.
+        name: as `parse_rendition` takes it.
+        path: where to write now.
+        final_path: where it will end up.
+        loudness: of `pcm`, measured.
+        ceiling_dbtp: highest true peak of the decoded file.
+        tags: ReplayGain is filled in from what the decoded file measures.
+
+    Raises:
+        MasteringError: if the file is not what it should be.
+    """
+    form, bitrate_kbps = parse_rendition(name)
+    if form == "mp3":
+        assert bitrate_kbps is not None
+        return _encode_mp3(pcm, sample_rate_hz, bitrate_kbps, path, final_path, loudness, ceiling_dbtp, tags)
+    _check_ceiling(final_path, loudness, ceiling_dbtp)
+    (codecs.write_flac if form == "flac" else codecs.write_wav)(path, pcm, sample_rate_hz)
+    if tags is not None:
+        write_tags(path, _with_replaygain(tags, loudness))
+    _check_identical(path, final_path, pcm, sample_rate_hz)
+    return _rendition(form, path, final_path, pcm.shape[1], len(pcm), sample_rate_hz, None, loudness)
+
+
+def measure_pcm(pcm: Pcm, sample_rate_hz: int) -> Loudness:
+    """Measure integer samples in blocks."""
+    meter = Meter(sample_rate_hz, pcm.shape[1])
+    for block in float_blocks(pcm, sample_rate_hz):
+        meter.add(block)
+    return loudness_of(meter.statistics())
+
+
+def float_blocks(pcm: Pcm, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
+    """Yield integer samples as a decoder would: float32, full scale 1.0."""
+    scale = np.float32(1.0 / dither.PCM16_SCALE if pcm.dtype == np.int16 else 1.0 / 2147483648.0)
+    frames = round(_READ_FRAMES_S * sample_rate_hz)
+    for first in range(0, len(pcm), frames):
+        yield pcm[first : first + frames].astype(np.float32) * scale
+
+
+def _encode_mp3(
+    pcm: Pcm,
+    sample_rate_hz: int,
+    bitrate_kbps: int,
+    path: Path,
+    final_path: Path,
+    loudness: Loudness,
+    ceiling_dbtp: float,
+    tags: TrackTags | None,
+) -> Rendition:
+    rate_hz = mp3_rate_hz(sample_rate_hz)
+    source = pcm.view(np.int16) if pcm.dtype == np.int16 and rate_hz == sample_rate_hz else None
+    gain_db, limit_to_dbtp = 0.0, ceiling_dbtp
+    for _ in range(MAX_MP3_TRIES):
+        if source is None:
+            source = _requantised(pcm, sample_rate_hz, rate_hz, gain_db, limit_to_dbtp)
+        codecs.write_mp3(path, source, rate_hz, bitrate_kbps=bitrate_kbps)
+        info = codecs.probe(path)
+        decoded = measure_blocks(
+            _counted(path, final_path, len(source), info.frames), info.sample_rate_hz, info.channels
+        )
+        overshoot_db = _decoded_peak(final_path, decoded) - ceiling_dbtp
+        missing_lu = _missing_lu(final_path, decoded, loudness)
+        if overshoot_db <= 0.0 and abs(missing_lu) <= LOUDNESS_TOLERANCE_LU:
+            break
+        if overshoot_db > 0.0:
+            limit_to_dbtp -= overshoot_db + _MP3_STEP_DB
+        gain_db += missing_lu
+        source = None
+    else:
+        raise _failed(
+            final_path,
+            f"{ceiling_dbtp + overshoot_db:.2f} dBTP, {missing_lu:+.2f} LU missing after {MAX_MP3_TRIES} tries",
+            f"at most {ceiling_dbtp} dBTP and {LOUDNESS_TOLERANCE_LU} LU",
+        )
+    assert source is not None
+    if tags is not None:
+        audio = path.read_bytes()
+        write_tags(path, _with_replaygain(tags, decoded))
+        if not path.read_bytes().endswith(audio):
+            raise _failed(final_path, "changed audio", "the tags to leave the audio alone")
+    return _rendition("mp3", path, final_path, info.channels, info.frames, rate_hz, bitrate_kbps, decoded)
+
+
+def mp3_rate_hz(sample_rate_hz: int) -> int:
+    """Return the rate at which a track of some rate is delivered as MP3.
+
+    >>> mp3_rate_hz(48000), mp3_rate_hz(44100), mp3_rate_hz(96000), mp3_rate_hz(22050), mp3_rate_hz(8000)
+    (48000, 44100, 48000, 44100, 48000)
+    """
+    if sample_rate_hz in MP3_DELIVERY_RATES_HZ:
+        return sample_rate_hz
+    return 44_100 if sample_rate_hz % 11_025 == 0 else 48_000
+
+
+def _requantised(pcm: Pcm, sample_rate_hz: int, rate_hz: int, gain_db: float, ceiling_dbtp: float) -> NDArray[np.int16]:
+    samples = np.concatenate(list(float_blocks(pcm, sample_rate_hz)))
+    if rate_hz != sample_rate_hz:
+        frames = -(-len(samples) * rate_hz // sample_rate_hz)
+        resampled = soxr.resample(samples, sample_rate_hz, rate_hz, quality="VHQ").astype(np.float32, copy=False)
+        samples = np.zeros((frames, pcm.shape[1]), np.float32)
+        samples[: min(frames, len(resampled))] = resampled[:frames]
+    limit(samples, rate_hz, gain_db=gain_db, ceiling_dbtp=ceiling_dbtp)
+    return dither.to_pcm16(samples, seed=len(samples))
+
+
+def _counted(path: Path, final_path: Path, expected: int, found: int) -> Iterator[NDArray[np.float32]]:
+    if found != expected:
+        raise _failed(final_path, f"{found} frames", f"{expected} frames")
+    yield from codecs.decode_blocks(path)
+
+
+def _check_identical(path: Path, final_path: Path, pcm: Pcm, sample_rate_hz: int) -> None:
+    info = codecs.probe(path)
+    if (info.sample_rate_hz, info.channels, info.frames) != (sample_rate_hz, pcm.shape[1], len(pcm)):
+        raise _failed(
+            final_path,
+            f"{info.frames} frames, {info.channels} channels at {info.sample_rate_hz} Hz",
+            f"{len(pcm)} frames, {pcm.shape[1]} channels at {sample_rate_hz} Hz",
+        )
+    meant = float_blocks(pcm, sample_rate_hz)
+    for decoded in codecs.decode_blocks(path, block_s=_READ_FRAMES_S):
+        if not np.array_equal(decoded, next(meant)):
+            raise _failed(final_path, "other samples", "the samples that were encoded")
+
+
+def _check_ceiling(final_path: Path, loudness: Loudness, ceiling_dbtp: float) -> None:
+    peak_dbtp = _decoded_peak(final_path, loudness)
+    if peak_dbtp > ceiling_dbtp + PEAK_TOLERANCE_DB:
+        raise _failed(final_path, f"a true peak of {peak_dbtp:.2f} dBTP", f"at most {ceiling_dbtp} dBTP")
+
+
+def _missing_lu(final_path: Path, decoded: Loudness, meant: Loudness) -> float:
+    if decoded.integrated_loudness_lufs is None or meant.integrated_loudness_lufs is None:
+        raise _failed(final_path, "no measurable loudness", "audible sound of at least 0.4 s")
+    return meant.integrated_loudness_lufs - decoded.integrated_loudness_lufs
+
+
+def _decoded_peak(final_path: Path, loudness: Loudness) -> float:
+    if loudness.true_peak_dbtp is None:
+        raise _failed(final_path, "silence", "sound")
+    return loudness.true_peak_dbtp
+
+
+def _failed(final_path: Path, found: str, expected: str) -> MasteringError:
+    return MasteringError(
+        str(final_path), value=found, expected=expected, remedy="nothing was written; report this with the source file"
+    )
+
+
+def _with_replaygain(tags: TrackTags, loudness: Loudness) -> TrackTags:
+    assert loudness.integrated_loudness_lufs is not None
+    assert loudness.true_peak_dbtp is not None
+    return tags.with_loudness(
+        integrated_loudness_lufs=loudness.integrated_loudness_lufs, true_peak_dbtp=loudness.true_peak_dbtp
+    )
+
+
+def _rendition(
+    form: str,
+    path: Path,
+    final_path: Path,
+    channels: int,
+    frames: int,
+    sample_rate_hz: int,
+    bitrate_kbps: int | None,
+    loudness: Loudness,
+) -> Rendition:
+    assert loudness.integrated_loudness_lufs is not None
+    assert loudness.true_peak_dbtp is not None
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Rendition(
+        format=form,
+        path=final_path,
+        bytes=path.stat().st_size,
+        sha256=digest,
+        sample_rate_hz=sample_rate_hz,
+        channels=channels,
+        frames=frames,
+        bitrate_kbps=bitrate_kbps,
+        integrated_loudness_lufs=loudness.integrated_loudness_lufs,
+        true_peak_dbtp=loudness.true_peak_dbtp,
+    )
+
+
+def _read_pcm16(path: Path, info: codecs.AudioInfo) -> NDArray[np.int16]:
+    """Return the integers of a 16-bit file."""
+    pcm = np.empty((info.frames, info.channels), np.int16)
+    position = 0
+    for block in codecs.decode_blocks(path):
+        pcm[position : position + len(block)] = block * np.float32(dither.PCM16_SCALE)
+        position += len(block)
+    return pcm
