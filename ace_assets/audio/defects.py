@@ -1,0 +1,221 @@
+"""The gates: technical faults that reject a take anywhere, each with the measurement it rests on.
+
+What belongs here: one function that measures everything the gates need and one that applies the thresholds, all of which
+stand in `GateLimits`. What does not: whether music suits a zone (`scoring.fit`); a symphony is not broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ace_assets.audio.band import Band, judge_band, long_spectra
+from ace_assets.audio.endings import Ending, judge_ending
+from ace_assets.audio.gaps import Gaps, find_gaps
+from ace_assets.audio.grains import Grains, grains_of
+from ace_assets.audio.loudness import BlockStatistics
+from ace_assets.audio.plateaus import Plateaus, find_plateaus
+
+GATES = (
+    "silence",
+    "dropout",
+    "clipping",
+    "dc_offset",
+    "abrupt_ending",
+    "phase_cancellation",
+    "band_limited",
+    "noise_ending",
+    "wrong_duration",
+    "non_finite",
+)
+PHASE_BLOCK_HOPS = 20  # 0.4 s
+DC_BLOCK_HOPS = 25  # 0.5 s
+
+
+@dataclass(frozen=True)
+class GateLimits:
+    """Every threshold of the gates."""
+
+    silence_s: float = 4.0
+    cut_silence_s: float = 0.8
+    sounding_share: float = 0.5
+    clipped_tops_per_s: float = 0.5
+    clipped_to_flat_ratio: float = 1.0
+    dc_offset: float = 0.003
+    ending_level_db: float = -35.0
+    ending_fall_ms: float = 25.0
+    phase_correlation: float = -0.3
+    phase_share: float = 0.3
+    cliff_db: float = 30.0
+    noise_flatness: float = 0.45
+    noise_above_body: float = 0.12
+    noise_level_db: float = -40.0
+    duration_tolerance_s: float = 0.25
+
+
+@dataclass(frozen=True)
+class Offset:
+    """The constant part of the signal, in the worse channel.
+
+    Attributes:
+        median: median of the means of half seconds.
+        spread: their median absolute deviation from it.
+    """
+
+    median: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class Phase:
+    """How the channels work against each other.
+
+    Attributes:
+        correlation: of the whole piece.
+        opposed_share: share of the sounding 0.4-s blocks whose correlation is below -0.3.
+        bass_correlation: correlation below about 400 Hz, of the whole piece.
+        bass_opposed_share: share of the sounding blocks whose bass is opposed.
+    """
+
+    correlation: float
+    opposed_share: float
+    bass_correlation: float
+    bass_opposed_share: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the gates rest on; None where it does not exist (silence, one channel)."""
+
+    duration_s: float
+    gaps: Gaps
+    plateaus: Plateaus
+    offset: Offset
+    ending: Ending | None
+    phase: Phase | None
+    band: Band | None
+
+
+def _offset_of(statistics: BlockStatistics) -> Offset:
+    hops = len(statistics.total) // DC_BLOCK_HOPS
+    if hops == 0:
+        means = statistics.total.sum(axis=0, keepdims=True) / max(1, statistics.frames)
+    else:
+        used = hops * DC_BLOCK_HOPS
+        means = statistics.total[:used].reshape(hops, DC_BLOCK_HOPS, -1).sum(axis=1)
+        means = means / statistics.hop_frames[:used].reshape(hops, DC_BLOCK_HOPS).sum(axis=1)[:, None]
+    median = np.median(means, axis=0)
+    worse = int(np.argmax(np.abs(median)))
+    return Offset(float(median[worse]), float(np.median(np.abs(means[:, worse] - median[worse]))))
+
+
+def _blockwise_correlation(
+    left: NDArray[np.float64], right: NDArray[np.float64], cross: NDArray[np.float64], per_block: int
+) -> tuple[float, float]:
+    """Return the correlation of the whole and the share of sounding blocks below -0.3."""
+    whole = float(cross.sum() / np.sqrt(left.sum() * right.sum() + 1e-20))
+    count = len(cross) // per_block
+    if count == 0:
+        return whole, float(whole < -0.3)
+    left, right, cross = (part[: count * per_block].reshape(count, -1).sum(axis=1) for part in (left, right, cross))
+    power = left + right
+    sounding = (power > 0.01 * power.mean()) & (np.minimum(left, right) > 0.001 * power)
+    if not sounding.any():
+        return whole, 0.0
+    block = cross[sounding] / np.sqrt(left[sounding] * right[sounding] + 1e-20)
+    return whole, float(np.mean(block < -0.3))
+
+
+def _phase_of(statistics: BlockStatistics, grains: Grains) -> Phase | None:
+    if statistics.energy.shape[1] != 2 or not statistics.energy.any():
+        return None
+    whole, opposed = _blockwise_correlation(
+        statistics.energy[:, 0], statistics.energy[:, 1], statistics.cross_energy, PHASE_BLOCK_HOPS
+    )
+    bass = grains.mean - grains.mean.mean(axis=0)
+    low, low_opposed = _blockwise_correlation(bass[:, 0] ** 2, bass[:, 1] ** 2, bass[:, 0] * bass[:, 1], 400)
+    return Phase(whole, opposed, low, low_opposed)
+
+
+def gather_evidence(samples: NDArray[np.float32], sample_rate_hz: int, statistics: BlockStatistics) -> Evidence:
+    """Measure what the gates rest on, of finite (frames, channels) samples with their per-hop statistics."""
+    grains = grains_of(samples, sample_rate_hz)
+    power, bin_hz = long_spectra(samples, sample_rate_hz)
+    return Evidence(
+        duration_s=len(samples) / sample_rate_hz,
+        gaps=find_gaps(grains),
+        plateaus=find_plateaus(samples, statistics.peak.max(axis=0)),
+        offset=_offset_of(statistics),
+        ending=judge_ending(samples, sample_rate_hz, grains),
+        phase=_phase_of(statistics, grains),
+        band=judge_band(power, bin_hz),
+    )
+
+
+def in_order(failed: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of failed gates in the order of `GATES`."""
+    return tuple(gate for gate in GATES if gate in failed)
+
+
+def wrong_duration(
+    duration_s: float, requested_duration_s: float | None, *, limits: GateLimits = GateLimits()
+) -> dict[str, str]:
+    """Return the gate `wrong_duration` with its reason, or nothing where the length is right or none was requested."""
+    if requested_duration_s is None or abs(duration_s - requested_duration_s) <= limits.duration_tolerance_s:
+        return {}
+    return {"wrong_duration": f"{duration_s:.2f} s instead of {requested_duration_s:.2f} s"}
+
+
+def failed_gates(
+    evidence: Evidence, *, requested_duration_s: float | None = None, limits: GateLimits = GateLimits()
+) -> dict[str, str]:
+    """Return each failed gate with its reason in words, in the order of `GATES`; empty where nothing is wrong."""
+    failed: dict[str, str] = {}
+    gaps = evidence.gaps
+    if gaps.sounding_s == 0.0:
+        failed["silence"] = "nothing sounds"
+    elif gaps.sounding_s < limits.sounding_share * evidence.duration_s and gaps.sounding_share < limits.sounding_share:
+        failed["silence"] = f"only {gaps.sounding_share:.0%} of it sounds"
+    elif gaps.longest_silence_s >= limits.silence_s:
+        failed["silence"] = f"{gaps.longest_silence_s:.1f} s of silence inside"
+    elif gaps.longest_cut_silence_s >= limits.cut_silence_s:
+        failed["silence"] = f"the sound is cut off for {gaps.longest_cut_silence_s:.1f} s"
+    if gaps.sharp_gaps:
+        failed["dropout"] = (
+            f"{gaps.sharp_gaps} gaps that begin and end at once, up to {1000 * gaps.longest_sharp_gap_s:.0f} ms"
+        )
+    tops = evidence.plateaus
+    if (
+        tops.clipped_tops >= limits.clipped_tops_per_s * evidence.duration_s
+        and tops.clipped_tops >= limits.clipped_to_flat_ratio * tops.flat_elsewhere
+    ):
+        failed["clipping"] = f"{tops.clipped_tops} tops cut flat"
+    if abs(evidence.offset.median) >= limits.dc_offset:
+        failed["dc_offset"] = f"constant offset of {evidence.offset.median:+.4f}"
+    ending = evidence.ending
+    if ending is not None:
+        if ending.level_db >= limits.ending_level_db and ending.fall_ms <= limits.ending_fall_ms:
+            failed["abrupt_ending"] = (
+                f"cut off at {ending.level_db:.0f} dB below its level"
+                if ending.level_db < 0
+                else "cut off at full level"
+            )
+        if (
+            ending.noise_flatness >= limits.noise_flatness
+            and ending.noise_flatness - ending.body_flatness >= limits.noise_above_body
+            and ending.noise_level_db >= limits.noise_level_db
+        ):
+            failed["noise_ending"] = f"ends in {ending.noise_s:.1f} s of noise"
+    phase = evidence.phase
+    if phase is not None and (
+        phase.opposed_share >= limits.phase_share or phase.bass_opposed_share >= limits.phase_share
+    ):
+        failed["phase_cancellation"] = f"left and right cancel (correlation {phase.correlation:.2f})"
+    band = evidence.band
+    if band is not None and band.cliff_db >= limits.cliff_db:
+        failed["band_limited"] = f"cut off above {band.cliff_hz / 1000:.1f} kHz ({band.cliff_db:.0f} dB in an octave)"
+    failed |= wrong_duration(evidence.duration_s, requested_duration_s, limits=limits)
+    return {gate: failed[gate] for gate in in_order(failed)}

@@ -1,0 +1,126 @@
+"""Silence where music should be: gaps inside the body of a piece, and how sharply the sound stops and comes back.
+
+A rest and a dropout are equally quiet. They differ in how they begin: played or synthesised notes decay, a lost block cuts
+the waveform within a few milliseconds on both sides. Head and tail silence are no gaps; mastering trims them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ace_assets.audio.grains import Grains
+
+QUIET_BELOW_ACTIVE_DB = 50.0  # a gap is this far below the level of the music
+SILENCE_DBFS = -100.0  # stands for digital silence
+ACTIVE_DBFS = -70.0  # below this nothing sounds at all
+LOUD_BEFORE_DB = 30.0  # a gap only cuts something if the level just before is within this of the music's
+SHORTEST_GAP_MS = 8
+SHARP_MS = 12  # a cut, or a cut with a short fade; releases of notes take longer
+CONTEXT_MS = 40
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """What the search for gaps found.
+
+    Attributes:
+        longest_silence_s: longest time inside the body in which no channel sounds.
+        longest_cut_silence_s: the same, but only where the sound stopped within milliseconds.
+        sharp_gaps: gaps in any channel that begin and end within milliseconds.
+        longest_sharp_gap_s: the longest of them.
+        sounding_share: share of the piece, from first to last sound, in which something sounds; 0 for silence.
+        sounding_s: how long the piece sounds.
+    """
+
+    longest_silence_s: float
+    longest_cut_silence_s: float
+    sharp_gaps: int
+    longest_sharp_gap_s: float
+    sounding_share: float
+    sounding_s: float
+
+
+def levels_db(energy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return mean squares as dB, never below -100."""
+    return np.asarray(10.0 * np.log10(np.maximum(energy, 10.0 ** (SILENCE_DBFS / 10.0))))
+
+
+def active_level_db(energy: NDArray[np.float64]) -> float:
+    """Return the level of the grains in which anything sounds; -100 for silence."""
+    sounding = energy[energy > 10.0 ** (ACTIVE_DBFS / 10.0)]
+    return float(10.0 * np.log10(sounding.mean())) if sounding.size else SILENCE_DBFS
+
+
+def runs_of(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return (runs, 2) first and one-past-last index of each run of True.
+
+    >>> runs_of(np.array([False, True, True, False, True])).tolist()
+    [[1, 3], [4, 5]]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return edges.reshape(-1, 2)
+
+
+def _edge_ms(levels: NDArray[np.float64], inner: int, outward: int) -> tuple[float, int]:
+    """Return the level beside a gap and how many grains lie between it and the gap.
+
+    Args:
+        levels: (grains,) dB.
+        inner: first grain outside of the gap.
+        outward: -1 looks before the gap, 1 after it.
+    """
+    span = (
+        levels[max(0, inner - CONTEXT_MS + 1) : inner + 1][::-1] if outward < 0 else levels[inner : inner + CONTEXT_MS]
+    )
+    if span.size < CONTEXT_MS // 2:
+        return SILENCE_DBFS, CONTEXT_MS
+    beside = float(10.0 * np.log10(np.mean(10.0 ** (span / 10.0))))
+    return beside, int(np.argmax(span > beside - 12.0))
+
+
+def find_gaps(grains: Grains) -> Gaps:
+    """Return the gaps of a piece."""
+    per_second = grains.per_second
+    together = grains.energy.mean(axis=1)
+    active = active_level_db(together)
+    if active <= SILENCE_DBFS:
+        return Gaps(0.0, 0.0, 0, 0.0, 0.0, 0.0)
+    floor = max(active - QUIET_BELOW_ACTIVE_DB, -85.0)
+    levels = levels_db(together)
+    sounds = np.flatnonzero(levels > floor)
+    first, last = int(sounds[0]), int(sounds[-1]) + 1
+    longest = longest_cut = 0.0
+    for start, stop in runs_of(levels[first:last] <= floor) + first:
+        length = (stop - start) / per_second
+        if length > longest:
+            longest = length
+        beside, fall = _edge_ms(levels, start - 1, -1)
+        if fall <= SHARP_MS and beside > active - LOUD_BEFORE_DB:
+            longest_cut = max(longest_cut, length)
+    sharp = 0
+    longest_sharp = 0.0
+    for channel in range(grains.energy.shape[1]):
+        own = levels_db(grains.energy[:, channel])
+        own_active = active_level_db(grains.energy[:, channel])
+        if own_active <= SILENCE_DBFS:
+            continue
+        own_floor = max(own_active - QUIET_BELOW_ACTIVE_DB, -85.0)
+        for start, stop in runs_of(own[first:last] <= own_floor) + first:
+            if stop - start < SHORTEST_GAP_MS or start == first or stop == last:
+                continue
+            before, fall = _edge_ms(own, start - 1, -1)
+            after, rise = _edge_ms(own, stop, 1)
+            if fall <= SHARP_MS and rise <= SHARP_MS and min(before, after) > own_active - LOUD_BEFORE_DB:
+                sharp += 1
+                longest_sharp = max(longest_sharp, (stop - start) / per_second)
+    return Gaps(
+        float(longest),
+        float(longest_cut),
+        sharp,
+        float(longest_sharp),
+        float(sounds.size / (last - first)),
+        float(sounds.size / per_second),
+    )
