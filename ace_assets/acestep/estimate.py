@@ -20,7 +20,8 @@ from scipy.special import ndtri
 
 from ace_assets.acestep.prices import Price, PriceBook
 from ace_assets.acestep.rates import TakeTime, assumed_take_time, measured_take_time
-from ace_assets.acestep.tiers import NO_LM, Tiers, check
+from ace_assets.acestep.tier_check import check
+from ace_assets.acestep.tiers import NO_LM, Tiers
 from ace_assets.errors import ConfigError, RequestError
 
 SEED = 20260207

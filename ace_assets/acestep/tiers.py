@@ -1,8 +1,8 @@
-"""What a GPU may be asked: longest take, largest batch, which language model; checked before a request is sent.
+"""What a GPU may be asked: longest take, largest batch, which language model.
 
 The server clamps a request beyond its tier in silence, and three published tables disagree about where that is. The
 tables are therefore data (`gpu/tiers.toml`), chosen by name per server, and a server's own measurement wins over each.
-How fast a GPU is lives in `rates`; what it costs in `prices`.
+Requests are held against the limit in `tier_check`; how fast a GPU is lives in `rates`; what it costs in `prices`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 from ace_assets import shipped
 from ace_assets.acestep.models import full_name
 from ace_assets.acestep.toml_file import Reader, check_number, read_toml
-from ace_assets.errors import ConfigError, RequestError
+from ace_assets.errors import ConfigError
 
 T = TypeVar("T")
 
@@ -193,7 +194,8 @@ def lm_size(name: str | None) -> str:
     return f"{match.group(1)}B"
 
 
-def _billions(lm: str) -> float:
+def billions(lm: str) -> float:
+    """Return the parameters in billions that a size such as `1.7B` names."""
     return float(lm[:-1])
 
 
@@ -206,7 +208,12 @@ def load_tiers(path: Path | None = None) -> Tiers:
     Raises:
         ConfigError: the file cannot be read, or one entry is not what it should be; the first one is named.
     """
-    file = shipped.path("gpu") / "tiers.toml" if path is None else path
+    return _shipped_tiers() if path is None else parse_tiers(read_toml(path), name=path.name)
+
+
+@cache
+def _shipped_tiers() -> Tiers:
+    file = shipped.path("gpu") / "tiers.toml"
     return parse_tiers(read_toml(file), name=file.name)
 
 
@@ -292,7 +299,7 @@ def _row(reader: Reader) -> TierRow:
         bound_included=below is None,
         with_lm=_pair(reader, "with_lm"),
         without_lm=_pair(reader, "without_lm"),
-        lm_models=tuple(sorted((lm_size(lm) for lm in reader.texts("lm")), key=_billions)),
+        lm_models=tuple(sorted((lm_size(lm) for lm in reader.texts("lm")), key=billions)),
     )
 
 
@@ -314,7 +321,7 @@ def _measured(reader: Reader) -> MeasuredTier:
     return MeasuredTier(
         max_duration_s=reader.optional_number("max_duration_s", low=1),
         max_batch=None if batch is None else int(batch),
-        lm_models=tuple(sorted(map(lm_size, reader.texts("lm")), key=_billions)) if "lm" in reader.data else None,
+        lm_models=tuple(sorted(map(lm_size, reader.texts("lm")), key=billions)) if "lm" in reader.data else None,
         memory_gb=reader.optional_number("memory_gb", low=0.5),
         offload=reader.flag("offload"),
         note=reader.text("note", ""),
@@ -373,112 +380,3 @@ def limit_for(
 
 def _first(*values: T | None) -> T:
     return next(value for value in values if value is not None)
-
-
-def check(
-    *,
-    duration_s: float,
-    batch_size: int = 1,
-    lm: str | None = None,
-    gpu: str | float,
-    model: str | None = None,
-    table: str | None = None,
-    tiers: Tiers | None = None,
-    measured: MeasuredTier | None = None,
-) -> TierLimit:
-    """Refuse a request that this GPU cannot carry out as asked, before anything is sent.
-
-    Args:
-        duration_s: length of the take.
-        batch_size: variations in one request.
-        lm: the language model that the request needs; `none` or None for none.
-        gpu: the card's name, or the memory in GB that it reports.
-        model: the DiT model, for its memory.
-        table: name of the tier table; the file's default for None.
-        tiers: the tables; those that ship with the package for None.
-        measured: what this server was measured to deliver.
-
-    Returns:
-        The limit that the request keeps.
-
-    Raises:
-        RequestError: the request is beyond the limit; names GPU, table, limit and the way out.
-        ConfigError: the GPU, the table or the language model is not known.
-    """
-    book = load_tiers() if tiers is None else tiers
-    wanted = _Wanted(duration_s, batch_size, lm_size(lm), book.dit_gb(model))
-    limit = limit_for(gpu, table=table, lm=wanted.lm, tiers=book, measured=measured)
-    broken = _broken_rule(wanted, limit)
-    if broken is None:
-        return limit
-    free = limit_for(gpu, table=table, lm=NO_LM, tiers=book, measured=measured)
-    ways = list(broken.ways)
-    if _broken_rule(replace(wanted, lm=NO_LM), free) is None and wanted.lm != NO_LM:
-        ways.append("use no language model")
-    larger = (
-        card
-        for card in sorted(book.gpus.values(), key=lambda card: card.memory_gb)
-        if card.memory_gb > limit.memory_gb
-        and _broken_rule(wanted, limit_for(card.name, table=table, lm=wanted.lm, tiers=book)) is None
-    )
-    card = next(larger, None)
-    ways.append("use a larger GPU" + (f" such as {card.name}" if card else f" (none of {book.path} is large enough)"))
-    raise RequestError(
-        f"{broken.quantity} on {limit.gpu} ({limit.memory_gb:g} GB, tier table {limit.table})",
-        value=broken.value,
-        expected=broken.expected,
-        remedy=", or ".join(ways),
-        rule=broken.rule,
-    )
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    duration_s: float
-    batch_size: int
-    lm: str
-    dit_gb: float
-
-
-@dataclass(frozen=True)
-class _Broken:
-    rule: str
-    quantity: str
-    value: str
-    expected: str
-    ways: tuple[str, ...]
-
-
-def _broken_rule(wanted: _Wanted, limit: TierLimit) -> _Broken | None:
-    """Return the first rule that the request breaks, or None."""
-    with_lm = "" if wanted.lm == NO_LM else f" with language model {wanted.lm}"
-    if wanted.lm != NO_LM:
-        largest = limit.lm_models[-1] if limit.lm_models else NO_LM
-        if largest == NO_LM:
-            return _Broken("A-TIER-LM", "language model", wanted.lm, "none", ())
-        if _billions(wanted.lm) > _billions(largest):
-            return _Broken("A-TIER-LM", "language model", wanted.lm, f"at most {largest}", (f"use {largest}",))
-        lm_gb = limit.lm_memory_gb.get(wanted.lm, 0.0)
-        needed_gb = max(wanted.dit_gb, lm_gb) if limit.offload else wanted.dit_gb + lm_gb
-        if needed_gb > limit.memory_gb:
-            helps = not limit.offload and max(wanted.dit_gb, lm_gb) <= limit.memory_gb
-            ways = ("say offload = true if this server lets the parts take turns",) if helps else ()
-            parts = f"{needed_gb:g} GB for DiT {wanted.dit_gb:g} and language model {wanted.lm} {lm_gb:g}"
-            return _Broken("A-TIER-MEMORY", "memory", parts, f"at most {limit.memory_gb:g} GB", ways)
-    if not wanted.duration_s <= limit.max_duration_s:
-        return _Broken(
-            "A-TIER-DURATION",
-            "duration",
-            f"{wanted.duration_s:g} s",
-            f"at most {limit.max_duration_s:g} s{with_lm}",
-            (f"ask for {limit.max_duration_s:g} s or less",),
-        )
-    if not wanted.batch_size <= limit.max_batch:
-        return _Broken(
-            "A-TIER-BATCH",
-            "batch size",
-            str(wanted.batch_size),
-            f"at most {limit.max_batch}{with_lm}",
-            (f"ask for {limit.max_batch} at a time in more requests",),
-        )
-    return None
