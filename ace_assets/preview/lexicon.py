@@ -68,7 +68,9 @@ _INSTRUMENTS: dict[str, str] = {
     "analog synth": "synthkeys", "synth": "synthkeys", "synths": "synthkeys", "synthesizer": "synthkeys", "plucks": "pluck", "synth plucks": "pluck",
     "pluck": "pluck", "arpeggio": "pluck", "arpeggiator": "pluck", "arpeggios": "pluck", "stabs": "stab", "synth stabs": "stab", "chord stabs": "stab",
 }  # fmt: skip
-_DRUM_WORDS = frozenset(["drum", "drums", "percussion", "beat", "beats", "kit", "drumkit", "rhythm", "shaker", "congas", "cymbals"])
+_DRUM_WORDS = frozenset(
+    ["drum", "drums", "percussion", "beat", "beats", "kit", "drumkit", "rhythm", "shaker", "congas", "cymbals"]
+)
 _BRIGHTNESS = {
     "bright": 1, "sparkling": 1, "crisp": 1, "shimmering": 1, "airy": 1, "energetic": 1, "uplifting": 1, "sunny": 1, "vibrant": 1,
     "dark": -1, "warm": -0.5, "mellow": -1, "muted": -1, "soft": -0.5, "dusty": -1, "intimate": -0.5, "cozy": -0.5, "deep": -0.5,

@@ -26,7 +26,7 @@ _FORCE_POWER = 1.5
 Floats = npt.NDArray[np.float32]
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True, fastmath=True, nogil=True)
 def _place(
     bus: Floats, send: Floats, echo: Floats, sound: Floats, offset: int, length: int, release: int,
     gain: np.float32, send_gain: np.float32, echo_gain: np.float32,
@@ -51,7 +51,7 @@ def _place(
             echo[j, 1] += echo_gain * right
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True, fastmath=True, nogil=True)
 def _duck_into(
     out: Floats, ducked: Floats, kicks: npt.NDArray[np.int64], start: int, depth: np.float32, length: int
 ) -> None:
