@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,21 @@ def test_an_incomplete_installation_says_so(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(shipped, "CHECKOUT_DIR", tmp_path)
     with pytest.raises(ConfigError, match="install ace-assets again"):
         shipped.path("gpu")
+
+
+def test_the_wheel_takes_every_tracked_file_of_gpu_and_dagster_home_and_no_whole_folder_of_them() -> None:
+    """A folder would bring along what git ignores in it: the key in gpu/.env, the databases of dagster_home/."""
+    pyproject = tomllib.loads((shipped.CHECKOUT_DIR / "pyproject.toml").read_text(encoding="utf-8"))
+    taken = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    listed = {name for name in taken if name.startswith(("gpu", "dagster_home"))}
+    tracked = subprocess.run(
+        ["git", "ls-files", "gpu", "dagster_home"],
+        cwd=shipped.CHECKOUT_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if tracked.returncode != 0:
+        pytest.skip("not a git checkout")
+    assert listed == {name for name in tracked.stdout.split() if not name.endswith(".keep")}
+    assert all(target == f"ace_assets/_data/{name}" for name, target in taken.items())
