@@ -10,16 +10,19 @@ Everything lives under one root, `ACE_DATA_DIR`: a folder, or `s3://bucket/prefi
     journal/<cell>/<take_id>.json            jobs submitted and not yet stored
     cells/<cell>/{takes, take_scores, masters}.parquet   the manifests of a cell
     masters/<ab>/<master_id>.{flac, mp3}
+    renditions/<ab>/<rendition_id>.{mp3, flac, wav}, .json   tagged files for packages, read-only; facts beside them
     events/<cell>/<event_id>.parquet         append-only history
     runs/<cell>/<run_id>.parquet
     leases/<name>.json    servers/<name>.json
     releases/<release_id>.duckdb, releases/<release_id>/<table>.parquet, releases/<release_id>/report.html
     catalog.duckdb -> releases/...           (catalog.json on S3)
     packages/<venue> -> .versions/<venue>/<package_id>   (packages/<venue>.json on S3)
+    listen.html                              the listening page, beside the masters that it plays
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import datetime as dt
 import json
@@ -29,6 +32,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +50,16 @@ def new_event_id(now: dt.datetime | None = None) -> str:
     """Return a unique id that sorts by time."""
     moment = now or dt.datetime.now(dt.UTC)
     return f"{moment:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True)
+class PinnedTable:
+    """A stored table of a cell as it was at one moment: its name, its cell, its key in the store, and a local file."""
+
+    table: str
+    cell: str
+    key: str
+    path: Path
 
 
 class Store:
@@ -316,6 +330,38 @@ class Store:
         stat = self.blobs.stat(self._master_key(master_id, audio_format))
         return None if stat is None else stat.size_bytes
 
+    # ---- renditions ------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _rendition_key(rendition_id: str, suffix: str) -> str:
+        return f"renditions/{rendition_id[:2]}/{rendition_id}.{suffix}"
+
+    def publish_rendition(self, rendition_id: str, audio_format: str, path: Path, facts: Mapping[str, Any]) -> None:
+        """Publish a tagged file and its facts; the audio last, whose presence means done."""
+        self._put_json(self._rendition_key(rendition_id, "json"), facts)
+        self.blobs.put_file(path, self._rendition_key(rendition_id, audio_format))
+
+    def rendition_facts(self, rendition_id: str) -> dict[str, Any] | None:
+        """Return what was recorded when the rendition was made, or None."""
+        return self._get_json(self._rendition_key(rendition_id, "json"))
+
+    def rendition_into(self, rendition_id: str, audio_format: str, target: Path) -> bool:
+        """Put a rendition at a local path (a hard link where the disk allows it); False where there is none."""
+        key = self._rendition_key(rendition_id, audio_format)
+        if self.blobs.stat(key) is None:
+            return False
+        with self.blobs.local(key) as source:
+            try:
+                os.link(source, target)
+            except OSError:
+                shutil.copyfile(source, target)
+        return True
+
+    def delete_rendition(self, rendition_id: str, audio_format: str) -> None:
+        """Forget a rendition, so that it is made again."""
+        self.blobs.delete(self._rendition_key(rendition_id, audio_format))
+        self.blobs.delete(self._rendition_key(rendition_id, "json"))
+
     # ---- history and runs ------------------------------------------------------------------------------------------
 
     def append_events(self, cell: str, frame: pl.DataFrame) -> None:
@@ -338,6 +384,62 @@ class Store:
         prefix = "runs/" if cell is None else f"runs/{cell}/"
         frames = [found[0] for key in self.blobs.keys(prefix) if (found := self._get_table(key, tables.Runs))]
         return pl.concat([tables.empty(tables.Runs), *frames]).sort("started_at", "run_id")
+
+    # ---- everything at once, for the catalog --------------------------------------------------------------------
+
+    def pin_tables(self, folder: Path) -> list[PinnedTable]:
+        """Put every cell's manifests, events and runs into a local folder, as they are now.
+
+        The files are not opened: what is damaged is the reader's to find. On the store's own disk this is quick (see
+        `scratch`).
+        """
+        wanted = []
+        for key, _ in self.blobs.sizes("cells/"):
+            parts = key.split("/")
+            if len(parts) == 3 and key.endswith(".parquet"):
+                wanted.append((parts[2].removesuffix(".parquet"), parts[1], key))
+        for table in (tables.Events.TABLE, tables.Runs.TABLE):
+            for key, _ in self.blobs.sizes(f"{table}/"):
+                parts = key.split("/")
+                if len(parts) == 3 and key.endswith(".parquet"):
+                    wanted.append((table, parts[1], key))
+        pinned = [
+            PinnedTable(table, cell, key, folder / f"{number:07d}-{table}.parquet")
+            for number, (table, cell, key) in enumerate(sorted(wanted))
+        ]
+        if self.local_root is not None:
+            return [file for file in pinned if self.blobs.pin(file.key, file.path)]
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            found = pool.map(lambda file: self.blobs.pin(file.key, file.path), pinned)
+            return [file for file, there in zip(pinned, found, strict=True) if there]
+
+    def pin_plan_table(self, plan_id: str, table: type[tables.Table], path: Path) -> str:
+        """Put one table of a plan at a local path and return its key.
+
+        Raises:
+            StoreError: the plan has no such table.
+        """
+        key = f"plans/{plan_id}/{table.TABLE}.parquet"
+        if not self.blobs.pin(key, path):
+            raise StoreError(
+                f"{self.uri}/{key}", value="missing", expected="a published plan", remedy="run prompt_table"
+            )
+        return key
+
+    def plan_ids(self) -> list[str]:
+        """Return every published plan, the newest first."""
+        found = []
+        for key, _ in self.blobs.sizes("plans/"):
+            parts = key.split("/")
+            if len(parts) == 3 and parts[2] == "plan.json" and (stat := self.blobs.stat(key)) is not None:
+                found.append((stat.modified_at_s, parts[1]))
+        return [plan_id for _, plan_id in sorted(found, reverse=True)]
+
+    def master_files(self) -> Iterator[tuple[str, str, int]]:
+        """Yield every stored file of a master: master id, format, size in bytes."""
+        for key, size_bytes in self.blobs.sizes("masters/"):
+            name, _, audio_format = key.rsplit("/", 1)[-1].partition(".")
+            yield name, audio_format, size_bytes
 
     # ---- servers ---------------------------------------------------------------------------------------------------
 
@@ -401,7 +503,37 @@ class Store:
             raise StoreError(f"release {release_id}", value="current", expected="an old release", remedy="keep it")
         for key in list(self.blobs.keys(f"releases/{release_id}/")):
             self.blobs.delete(key)
+        self.blobs.delete(f"releases/{release_id}.duckdb.wal")  # left by a reader that forgot read-only and was killed
         self.blobs.delete(f"releases/{release_id}.duckdb")
+        self._remove_empty(f"releases/{release_id}")
+
+    def sweep_unfinished_releases(self) -> list[str]:
+        """Delete what killed builders left of releases without a database; call it under the catalog's lease."""
+        whole = set(self.release_ids())
+        folders = {key.split("/")[1] for key, _ in self.blobs.sizes("releases/") if key.count("/") == 2}
+        for release_id in sorted(folders - whole):
+            for key in list(self.blobs.keys(f"releases/{release_id}/")):
+                self.blobs.delete(key)
+            self._remove_empty(f"releases/{release_id}")
+        return sorted(folders - whole)
+
+    def _remove_empty(self, key: str) -> None:
+        if self.local_root is not None:
+            with contextlib.suppress(OSError):
+                (self.local_root / key).rmdir()
+
+    def release_json(self, release_id: str, name: str) -> dict[str, Any] | None:
+        """Return one of a release's JSON files, or None."""
+        return self._get_json(f"releases/{release_id}/{name}")
+
+    def publish_listening_page(self, page: bytes) -> str:
+        """Publish the listening page beside the masters that it plays; return where it is."""
+        self.blobs.put("listen.html", page)
+        return f"{self.uri}/listen.html"
+
+    def master_link(self, master_id: str, audio_format: str) -> str:
+        """Return a master's address relative to the root, as the listening page uses it."""
+        return self._master_key(master_id, audio_format)
 
     # ---- packages --------------------------------------------------------------------------------------------------
 
@@ -435,6 +567,39 @@ class Store:
             return link.readlink().name if link.is_symlink() else None
         pointer = self._get_json(f"packages/{venue}.json")
         return None if pointer is None else str(pointer["package_id"])
+
+    def package_file(self, venue: str, package_id: str, name: str) -> bytes | None:
+        """Return one small file of a built package, e.g. `package.json`, or None."""
+        return self.blobs.get(f"packages/.versions/{venue}/{package_id}/{name}")
+
+    def package_location(self, venue: str, package_id: str) -> str:
+        """Return where a built package is: a folder, or an address on S3."""
+        key = f"packages/.versions/{venue}/{package_id}"
+        return str(self.blobs.root / key) if isinstance(self.blobs, LocalBlobs) else f"{self.uri}/{key}"
+
+    @contextlib.contextmanager
+    def package_folder(self, venue: str, package_id: str) -> Iterator[Path]:
+        """Give a built package as a local folder to read for the length of the block (downloaded from S3)."""
+        key = f"packages/.versions/{venue}/{package_id}"
+        if isinstance(self.blobs, LocalBlobs):
+            yield self.blobs.root / key
+            return
+        with self.scratch() as folder:
+            for name in list(self.blobs.keys(f"{key}/")):
+                target = folder / name.removeprefix(f"{key}/")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with self.blobs.local(name) as source:
+                    shutil.move(source, target)
+            yield folder
+
+    def package_versions(self) -> list[tuple[str, str]]:
+        """Return venue and package id of every package that is stored, sorted."""
+        found = set()
+        for key, _ in self.blobs.sizes("packages/.versions/"):
+            parts = key.split("/")
+            if len(parts) > 4:
+                found.add((parts[2], parts[3]))
+        return sorted(found)
 
     def record_delivery(self, venue: str, delivery_id: str, facts: Mapping[str, Any]) -> None:
         """Remember a completed delivery: the base of the next package's changes."""
