@@ -9,7 +9,7 @@ Everything lives under one root, `ACE_DATA_DIR`: a folder, or `s3://bucket/prefi
     takes/<ab>/<take_id>.{flac, json}        audio by identity, and the server's facts beside it
     journal/<cell>/<take_id>.json            jobs submitted and not yet stored
     cells/<cell>/{takes, take_scores, masters}.parquet   the manifests of a cell
-    masters/<ab>/<master_id>.{flac, mp3}
+    masters/<ab>/<master_id>.{flac, mp3, json}
     renditions/<ab>/<rendition_id>.{mp3, flac, wav}, .json   tagged files for packages, read-only; facts beside them
     events/<cell>/<event_id>.parquet         append-only history
     runs/<cell>/<run_id>.parquet
@@ -312,14 +312,19 @@ class Store:
     def _master_key(master_id: str, audio_format: str) -> str:
         return f"masters/{master_id[:2]}/{master_id}.{audio_format}"
 
-    def publish_master(self, master_id: str, files: Mapping[str, Path]) -> None:
-        """Publish a verified master's files, `{"flac": path, "mp3": path}`; the FLAC last, which means done."""
+    def publish_master(self, master_id: str, files: Mapping[str, Path], facts: Mapping[str, Any]) -> None:
+        """Publish a verified master: facts, files `{"flac": path, "mp3": path}`; the FLAC last, which means done."""
+        self._put_json(self._master_key(master_id, "json"), facts)
         for audio_format in sorted(files, key=lambda name: name == "flac"):
             self.blobs.put_file(files[audio_format], self._master_key(master_id, audio_format))
 
     def has_master(self, master_id: str) -> bool:
         """Say whether a master is stored."""
         return self.blobs.stat(self._master_key(master_id, "flac")) is not None
+
+    def master_facts(self, master_id: str) -> dict[str, Any] | None:
+        """Return what was recorded when the master was stored, or None."""
+        return self._get_json(self._master_key(master_id, "json"))
 
     def master_audio(self, master_id: str, audio_format: str = "flac") -> contextlib.AbstractContextManager[Path]:
         """Give a master's file as a local file for the length of the block."""

@@ -81,6 +81,9 @@ class Cells(Table):
     ceiling_dbtp = _real("highest true peak allowed in the masters, dBTP", nullable=False)
     brand_include = _texts("brands that alone may play it; empty: any")
     brand_exclude = _texts("brands that may never play it")
+    matrix_prompt_ids = _texts(
+        "every prompt that the matrix makes of it, also those beyond this campaign: what is not here is superseded", nullable=True
+    )
 
 
 class Prompts(Table):
@@ -216,7 +219,7 @@ class Masters(Table):
     take_id = _text("the kept take")
     prompt_id = _text("its prompt")
     cell = _text("its cell")
-    status = _text("active, superseded (exportable until replaced) or retired")
+    status = _text("active, superseded (exportable until replaced), replaced or retired")
     title = _text("title")
     target_lufs = _real("integrated loudness wanted, LUFS", nullable=False)
     ceiling_dbtp = _real("highest true peak allowed, dBTP", nullable=False)
@@ -249,7 +252,7 @@ class Events(Table):
     TABLE = "events"
     event_id = _text("unique id, in order of time", key=True)
     happened_at = _time("when")
-    kind = _text("kept, superseded, retired, restored, remastered or verdict")
+    kind = _text("kept, superseded, replaced, retired, restored, remastered or verdict")
     track_id = _text("the track")
     take_id = _text("its take")
     prompt_id = _text("its prompt")

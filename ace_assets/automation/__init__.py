@@ -1,0 +1,1 @@
+"""What decides when something runs: partitions, jobs, the refresh, its schedule and sensors, recovery."""
