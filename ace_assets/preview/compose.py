@@ -1,7 +1,7 @@
 """From a request to a score: form, harmony, bass, chords, melody, drums. Notes only, no audio.
 
 The beat grid is exact: beat k of the piece lies at `LEAD_IN_S + k * 60 / bpm` seconds, and players sway around it by
-milliseconds. Every pitch belongs to the key. A piece ends on its tonic chord early enough to die away before its length.
+milliseconds. Every pitch belongs to the key. A piece ends on its tonic chord, early enough to die away in time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CADENCE = {  # the two chords before the last tonic
 
 @dataclass(frozen=True)
 class Note:
-    """One sound: when (seconds), how long (seconds), which part plays it with which voice, pitch (MIDI) and force (0-1).
+    """One sound: start and length in seconds, the part and its voice, pitch (MIDI) and force (0-1).
 
     Drums have the part "drums", the name of the drum as voice and pitch 0.
     """
@@ -123,7 +123,7 @@ class _Writer:
 def compose(request: MusicRequest) -> Score:
     """Return the score of a request; the same request and seed always give the same notes.
 
-    Unusable values are replaced as the real server replaces them: tempo by the style's, key by a drawn one, bars by four
+    Unusable values are replaced, as the real server does: tempo by the style's, key by a drawn one, bars by four
     beats.
     """
     character = read_caption(request.caption)
@@ -282,8 +282,9 @@ def _layers(bar: Bar, band: _Band, position: int, total: int) -> set[str]:
     have = set(band.voices)
     if section == "intro":
         parts = {"chords", "pad", "arp"}
+        parts.add("light drums")
         if bar.index >= bar.length // 2:
-            parts |= {"bass", "light drums"}
+            parts |= {"bass", "drums"} if bar.length > 2 else {"bass"}
         if not have & {"chords", "arp"}:
             parts.add("lead")
     elif section == "A":
@@ -402,9 +403,8 @@ def _drums(bar: Bar, band: _Band, writer: _Writer, level: float, meter: int, *, 
     if bar.index == 0 and bar.section in "AB" and not light and "snare" in kit:
         writer.add(bar.first_beat, 1, "drums", "crash", 0, 0.42)
     for lane, pattern in kit.items():
-        if light and lane not in KEEP:
-            if lane != "kick" or bar.section == "intro":
-                continue
+        if light and lane not in KEEP and (lane != "kick" or bar.section == "intro"):
+            continue
         for beat, beats, symbol in hits(for_bar(pattern, bar.index, meter, lane=lane)):
             if beat >= bar.beats or (ending and beat >= max(1, bar.beats - 1)):
                 break
@@ -414,10 +414,10 @@ def _drums(bar: Bar, band: _Band, writer: _Writer, level: float, meter: int, *, 
                 continue
             writer.add(bar.first_beat + beat, beats, "drums", lane, 0, int(symbol) / 9.5 * level)
     if turn and not light:
-        lane = next((name for name in ("snare", "conga", "rim", "brush", "frame", "cajon") if name in kit), None)
-        if lane:
+        filling = next((name for name in ("snare", "conga", "rim", "brush", "frame", "cajon") if name in kit), None)
+        if filling:
             for beat in dice.pick(((0.0, 0.5, 0.75), (0.25, 0.5, 0.75), (0.5,), (0.0, 0.75))):
-                writer.add(bar.first_beat + bar.beats - 1 + beat, 0.25, "drums", lane, 0, 0.5 + 0.2 * beat)
+                writer.add(bar.first_beat + bar.beats - 1 + beat, 0.25, "drums", filling, 0, 0.5 + 0.2 * beat)
 
 
 class _LeadLine:
@@ -463,9 +463,8 @@ class _LeadLine:
 
     def _chord_step(self, degree: int, *, closing: bool) -> int:
         wanted = {0} if closing else {(degree + step) % 7 for step in CHORD_STEPS["triad"]}
-        return min(
-            range(self.step - 3, self.step + 4), key=lambda step: (step % 7 not in wanted, abs(step - self.step))
-        )
+        near = range(self.step - 3, self.step + 4)
+        return min(near, key=lambda step: (step % 7 not in wanted, abs(step - self.step) - 0.6 * (step % 7 in (0, 4))))
 
 
 def _last_chord(final_beat: int, band: _Band, key: Key, writer: _Writer) -> None:

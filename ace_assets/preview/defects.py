@@ -12,7 +12,7 @@ Floats = npt.NDArray[np.float32]
 
 def _silence(x: Floats, rate: int) -> Floats:
     del rate
-    return np.zeros_like(x)
+    return np.zeros(x.shape, np.float32)
 
 
 def _dropout(x: Floats, rate: int) -> Floats:
@@ -29,7 +29,7 @@ def _clipping(x: Floats, rate: int) -> Floats:
 
 def _dc(x: Floats, rate: int) -> Floats:
     del rate
-    return x * np.float32(0.8) + np.float32(0.08)
+    return np.asarray(x * np.float32(0.8) + np.float32(0.08), np.float32)
 
 
 def _abrupt(x: Floats, rate: int) -> Floats:
@@ -47,7 +47,7 @@ def _cancel(x: Floats, rate: int) -> Floats:
 
 
 def _lowpass(x: Floats, rate: int) -> Floats:
-    from scipy.signal import butter, sosfilt  # noqa: PLC0415
+    from scipy.signal import butter, sosfilt
 
     return np.asarray(sosfilt(butter(8, 3000, fs=rate, output="sos"), x, axis=0), np.float32)
 

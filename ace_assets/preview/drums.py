@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def noise_band(frames: int, low_hz: float, high_hz: float, random: np.random.Generator, width: float = 0.5) -> Floats:
-    """Return stereo noise of unit level between two frequencies, `(frames, 2)`; `width` 0 is mono, 1 is unrelated sides."""
+    """Return stereo noise of unit level between two frequencies, `(frames, 2)`; `width` 0 is mono."""
     size = next_fast_len(max(frames, 256), real=True)
     white = random.standard_normal((2, size), dtype=np.float32)
     spectrum = rfft(white, axis=1)
@@ -35,7 +35,8 @@ def _burst(
     seconds: float, low: float, high: float, decay: float, random: np.random.Generator, width: float = 0.5
 ) -> Floats:
     t = _time(seconds)
-    return noise_band(len(t), low, high, random, width) * np.exp(-t * np.float32(decay))[:, None] * np.float32(0.3)
+    fall = np.float32(0.3) * np.exp(-t * np.float32(decay))
+    return np.asarray(noise_band(len(t), low, high, random, width) * fall[:, None], np.float32)
 
 
 def _tone(seconds: float, start_hz: float, end_hz: float, sweep: float, decay: float) -> Floats:
@@ -121,7 +122,8 @@ def _brush(r: np.random.Generator) -> Floats:
 
 def _swirl(r: np.random.Generator) -> Floats:
     t = _time(0.5)
-    return noise_band(len(t), 1500, 11000, r, 0.8) * (np.sin(np.pi * t / t[-1]) ** 2)[:, None] * np.float32(0.07)
+    swell = np.float32(0.07) * np.sin(np.pi * t / t[-1]) ** 2
+    return np.asarray(noise_band(len(t), 1500, 11000, r, 0.8) * swell[:, None], np.float32)
 
 
 def _conga(r: np.random.Generator) -> Floats:

@@ -19,7 +19,7 @@ CHORD_STEPS = {  # degrees above the root, in scale steps
     "add9": (0, 1, 4, 2),
     "seventh": (0, 2, 4, 6),
     "ninth": (0, 2, 6, 1),
-    "open": (0, 4, 1),
+    "open": (0, 4, 1, 2),
 }
 _KEY = re.compile(r"\s*([A-Ga-g])\s*([#♯b♭]?)\s*([A-Za-z]*)\s*")
 
@@ -65,7 +65,9 @@ def parse_key(text: str) -> Key | None:
 
 
 def chord_classes(key: Key, degree: int, colour: str) -> list[int]:
-    """Return the pitch classes of a chord, root first."""
+    """Return the pitch classes of a chord, root first; the tonic chord never carries its seventh, so that it rests."""
+    if degree % 7 == 0 and colour in ("seventh", "ninth"):
+        colour = "add9"
     return [key.pitch(degree + step) % 12 for step in CHORD_STEPS[colour]]
 
 

@@ -1,7 +1,7 @@
 """The jobs of the preview server: a bounded queue, one worker, a disk cache, files, counters.
 
 Two memories, as in the real server: records that a crash forgets, and a disk cache that answers first and survives. The
-cache holds running and finished jobs, so after a crash finished jobs are still known, running ones stay at 0 for ever and
+cache holds running and finished jobs: after a crash finished jobs are still known, running ones stay at 0 for ever,
 queued ones are unknown.
 """
 
@@ -251,7 +251,7 @@ class JobStore:
                 self.counters.first_start_s = round(job.started - self.counters.started_at, 6)
             try:
                 items = self._run(job)
-            except Exception as error:  # noqa: BLE001  a failed render is a failed job, as in the real server
+            except Exception as error:  # a render that crashes is a failed job, as in the real server
                 self.log_line = f"{time.strftime('%H:%M:%S')} | ERROR | [generate_music] Generation failed: {error!r}"
                 items = None
             last_end = time.monotonic()
@@ -317,7 +317,7 @@ class JobStore:
                 model=model,
                 seconds=seconds,
                 files=len(rendered),
-            )  # fmt: skip
+            )
             for file, metas in rendered
         ]
 
@@ -352,7 +352,7 @@ class JobStore:
         if self.faults.quantity("synthetic") and defect is None:
             data = self._bank.take(task.prompt, seed, duration, task.audio_format)
         else:
-            from ace_assets.preview.render import render  # noqa: PLC0415  the synthetic server never loads it
+            from ace_assets.preview.render import render  # the synthetic server never loads it
 
             audio = render(request)
             metas |= {

@@ -56,7 +56,7 @@ def _biquad(kind: str, hz: float, gain_db: float) -> Doubles:
                 (a + 1) + sign * (a - 1) * cos - alpha,
             ]
         )
-    return np.concatenate([b, d[1:]]) / d[0]
+    return np.asarray(np.concatenate([b, d[1:]]) / d[0], np.float64)
 
 
 def _response(biquad: Doubles, hz: Doubles) -> Doubles:
@@ -84,7 +84,7 @@ def _spectra(x: Floats) -> tuple[Doubles, Doubles, Doubles]:
         part = x[place : place + size]
         pair = np.stack([part[:, 0] + part[:, 1], part[:, 0] - part[:, 1]]) * np.float32(0.5) * window[:size]
         powers[row] = np.abs(rfft(pair, _WINDOW, axis=1)) ** 2
-    hz = np.fft.rfftfreq(_WINDOW, 1 / SAMPLE_RATE_HZ)
+    hz = np.asarray(np.fft.rfftfreq(_WINDOW, 1 / SAMPLE_RATE_HZ), np.float64)
     loud = 10 * np.log10((powers * _k_weighting(hz)).sum(axis=(1, 2)) + 1e-12)
     kept = powers[loud > loud.max() - 14.0]
     mean = kept.mean(axis=0) / (np.sum(window[:size].astype(np.float64) ** 2) * SAMPLE_RATE_HZ / 2)
@@ -137,7 +137,7 @@ def _filter_in_place(x: Floats, filters: Doubles, middle: float, side: float) ->
         right = m * middle - s * side
         x[i, 0] = left
         x[i, 1] = right
-        peak = max(peak, max(abs(left), abs(right)))
+        peak = max(peak, abs(left), abs(right))
     return peak
 
 
@@ -150,7 +150,7 @@ def _limit_in_place(x: Floats, gain: float, ceiling: float, block: int) -> None:
     for b in range(count):
         peak = 0.0
         for i in range(b * block, min(frames, (b + 1) * block)):
-            peak = max(peak, max(abs(x[i, 0]), abs(x[i, 1])))
+            peak = max(peak, abs(x[i, 0]), abs(x[i, 1]))
         if peak * gain > ceiling:
             wanted[b] = ceiling / (peak * gain)
     held = np.ones(count)

@@ -1,7 +1,7 @@
 """What the preview server reads and writes: requests with every alias, replies in the real server's shapes.
 
-Measured on ACE-Step 1.5 (February 2026): wrong types silently become defaults, unknown formats become FLAC, `result` is a
-JSON string, an unknown task is status 0 with "[]" for ever.
+Measured on ACE-Step 1.5 (February 2026): wrong types silently become defaults, unknown formats become FLAC, `result`
+is a JSON string, an unknown task is status 0 with "[]" for ever.
 """
 
 from __future__ import annotations
@@ -150,8 +150,8 @@ def wrap(data: object, *, code: int = 200, error: str | None = None, style: str 
 def form_result(items: list[Json], form: str) -> object:
     """Return `result` in one of the forms that servers have been seen to send.
 
-    "string" (a JSON string of a list), "list", "dict" (the first item), "path" (raw path, the API's address in `url`), "url"
-    (an absolute path of the API as a bare string where there is one file).
+    "string" (a JSON string of a list), "list", "dict" (the first item), "path" (raw path, the API's address in `url`),
+    "url" (an absolute path of the API as a bare string where there is one file).
     """
     if form == "list":
         return items
@@ -168,7 +168,7 @@ def _with_path(item: Json) -> Json:
     file = str(item.get("file", ""))
     if not file.startswith("/v1/audio?path="):
         return item
-    from urllib.parse import unquote  # noqa: PLC0415
+    from urllib.parse import unquote
 
     return {**item, "file": unquote(file.removeprefix("/v1/audio?path=")), "url": file}
 
@@ -206,16 +206,16 @@ def models_reply(names: list[str], created_s: int, form: str) -> object:
 def queued_item(create_time_s: int) -> Json:
     """Return the item of a job that waits."""
     return {
-        "file": "", "wave": "", "status": 0, "create_time": create_time_s, "env": "development", "prompt": "", "lyrics": "",
-        "metas": {}, "progress": 0.0, "stage": "queued", "error": None,
+        "file": "", "wave": "", "status": 0, "create_time": create_time_s, "env": "development", "prompt": "",
+        "lyrics": "", "metas": {}, "progress": 0.0, "stage": "queued", "error": None,
     }  # fmt: skip
 
 
 def running_item(create_time_s: int, progress: float, stage: str, status: int = 0) -> Json:
     """Return the item of a job that runs, or failed."""
     return {
-        "file": "", "wave": "", "status": status, "create_time": create_time_s, "env": "development", "progress": progress,
-        "stage": stage,
+        "file": "", "wave": "", "status": status, "create_time": create_time_s, "env": "development",
+        "progress": progress, "stage": stage,
     }  # fmt: skip
 
 
@@ -229,9 +229,9 @@ def finished_item(
         f"  - **Audio Count:** {files} audio(s)\n\n**⏱️ Total Time: {seconds:.2f}s**"
     )
     return {
-        "file": file, "wave": "", "status": 1, "create_time": create_time_s, "env": "development", "prompt": task.prompt,
-        "lyrics": task.lyrics, "metas": metas, "generation_info": text, "seed_value": ",".join(map(str, seeds)),
-        "lm_model": LM_NAME, "dit_model": model, "progress": 1.0, "stage": "succeeded",
+        "file": file, "wave": "", "status": 1, "create_time": create_time_s, "env": "development",
+        "prompt": task.prompt, "lyrics": task.lyrics, "metas": metas, "generation_info": text,
+        "seed_value": ",".join(map(str, seeds)), "lm_model": LM_NAME, "dit_model": model, "progress": 1.0, "stage": "succeeded",
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from ace_assets.preview.synth import SAMPLE_RATE_HZ, note_template
 from ace_assets.preview.voices import VOICES
 
 BLOCK_FRAMES = 1 << 18
-_LEVEL_DB = {"chords": -3.0, "bass": -1.0, "lead": -0.5, "pad": -4.5, "arp": -5.5, "drums": 0.0}
+_LEVEL_DB = {"chords": -3.0, "bass": -1.0, "lead": -0.5, "pad": -4.5, "arp": -5.5, "drums": -3.0}
 _SEND = {"chords": 0.7, "bass": 0.06, "lead": 1.0, "pad": 0.9, "arp": 1.0, "drums": 0.35}
 _ECHO = {"lead": 1.0, "arp": 0.8}
 _DUCKED = ("chords", "bass", "pad", "arp")
@@ -33,7 +33,7 @@ def _place(
 ) -> None:  # fmt: skip
     """Add the part of a note that falls into this block; `offset` is the note's start in frames from the block's."""
     first = max(0, -offset)
-    last = min(min(length + release, sound.shape[0]), bus.shape[0] - offset)
+    last = min(length + release, sound.shape[0], bus.shape[0] - offset)
     for i in range(first, last):
         g = gain
         if i > length:

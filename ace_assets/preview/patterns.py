@@ -1,8 +1,9 @@
 """Rhythms as strings: sixteen steps to a bar of four beats, four characters a beat.
 
-Chords and melodies: `x` a note, `X` an accent, `-` holds it, `.` rests. Bass: `R` root, `3`, `5`, `7`, `8` chord steps,
-`a` a step that leads to the next root. Arpeggios: digits count chord tones from the bottom. Drums: one string a lane, `9` is
-loudest, `1` is softest. Two bars are thirty-two steps. `for_bar` lays a pattern into bars of 2, 3, 4 or 6 beats.
+Chords and melodies: `x` a note, `X` an accent, `-` holds it, `.` rests. Bass: `R` root, `3`, `5`, `7`, `8` chord
+steps, `a` a step that leads to the next root. Arpeggios: digits count chord tones from the bottom. Drums: one string a
+lane, `9` is loudest, `1` is softest. Two bars are thirty-two steps. `for_bar` lays a pattern into bars of 2, 3, 4 or 6
+beats.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The preview server: an ACE-Step 1.5 look-alike on loopback, with its manners, the bad ones included.
 
-Replies are made in `messages.py`, jobs run in `jobs.py`; here are the routes, authentication, the injected faults of the wire
-and the process's start and end. Every fault needs an explicit switch, except what the real server does anyway.
+Replies are made in `messages.py`, jobs run in `jobs.py`; here are the routes, authentication, the injected faults of
+the wire and the process's start and end. Every fault needs an explicit switch, except what the real server does anyway.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class PreviewServer:
     async def _release(self, request: Request) -> Response:
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind in _FORM_TYPES:
-            raise RuntimeError("forms crash the real server")  # noqa: TRY003
+            raise RuntimeError("forms crash the real server")
         if kind not in _JSON_TYPES:
             told = ", ".join(("application/json", "application/x-www-form-urlencoded", "or multipart/form-data"))
             raise HTTPException(415, f"Unsupported Content-Type: {kind}; use {told}")
@@ -203,7 +203,7 @@ class PreviewServer:
         except QueueFullError:
             raise HTTPException(429, "Server busy: queue is full") from None
         if self.faults.word("flavour") == "gradio":
-            while not job.done.is_set():  # noqa: ASYNC110
+            while not job.done.is_set():
                 await asyncio.sleep(0.02)
             if job.state != "succeeded":
                 raise HTTPException(500, "generation failed in service_generate")
@@ -219,7 +219,7 @@ class PreviewServer:
         else:
             body = json.loads(raw)
         if not isinstance(body, dict):
-            raise TypeError("the real server crashes on a list")  # noqa: TRY003
+            raise TypeError("the real server crashes on a list")
         self._check(request, body)
         if self.faults.strikes("hostile_html"):
             return HTMLResponse("<html><body><h1>502 Bad Gateway</h1></body></html>")
@@ -253,15 +253,15 @@ class PreviewServer:
     async def _format(self, request: Request) -> Response:
         body = json.loads(await request.body())
         if not isinstance(body, dict):
-            raise TypeError("not an object")  # noqa: TRY003
+            raise TypeError("not an object")
         self._check(request, body)
         if self.faults.strikes("no_lm"):
             raise HTTPException(
                 500, "LLM init failed: LLM not initialized at startup. To enable LLM, set ACESTEP_INIT_LLM=true"
             )
         task = read_task({**body, "lyrics": body.get("lyrics") or ""})
-        from ace_assets.preview.lexicon import read_caption  # noqa: PLC0415
-        from ace_assets.preview.styles import STYLES  # noqa: PLC0415
+        from ace_assets.preview.lexicon import read_caption
+        from ace_assets.preview.styles import STYLES
 
         style = read_caption(task.prompt).style
         return self._reply({

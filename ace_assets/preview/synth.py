@@ -1,7 +1,7 @@
 """From a voice and a pitch to audio: sums of decaying overtones, computed as matrix products.
 
-A decaying partial is z ** n for a complex z, and z ** (a * B + b) is a product of a term in a and a term in b: a whole note
-is one small matrix product instead of millions of sines. All templates are `(frames, 2)` float32 and start at frame 0.
+A decaying partial is z ** n for a complex z, and z ** (a * B + b) is a product of a term in a and a term in b: a whole
+note is one small matrix product instead of millions of sines. Templates are `(frames, 2)` float32, start at frame 0.
 """
 
 from __future__ import annotations
