@@ -20,7 +20,7 @@ import dagster as dg
 
 from ace_assets import shipped
 from ace_assets.acestep import servers as server_lists
-from ace_assets.acestep.capabilities import identify
+from ace_assets.acestep.identify import identify
 from ace_assets.acestep.servers import Server
 from ace_assets.errors import ConfigError
 from ace_assets.preview.process import running_preview

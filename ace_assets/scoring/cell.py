@@ -18,7 +18,7 @@ from ace_assets.scoring.selection import DUPLICATE, REJECTED, select_takes
 from ace_assets.store import Store
 
 PRUNED_FATES = (REJECTED, DUPLICATE)
-REQUESTED = ("zone", "requested_bpm", "requested_key", "requested_duration_s")
+FOREIGN_MARK = "@other-engine"
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,30 @@ def score_cell(
     rows = _measured(store, fresh, progress)
     scores = pl.concat([earlier, tables.from_rows(tables.TakeScores, rows)]) if rows else earlier
     decided = select_takes(
-        scores,
+        _apart(scores, _foreign(takes, store.plan_table(plan_id, tables.PlannedTakes, cell=cell))),
         tracks_per_prompt=dict(prompts.select("prompt_id", "tracks_per_prompt").iter_rows()),
         previous=earlier,
         retired=retired_takes(store.events(cell)),
     )
+    decided = decided.with_columns(prompt_id=pl.col("prompt_id").str.strip_suffix(FOREIGN_MARK))
     frame = tables.validated(tables.TakeScores, decided.sort("prompt_id", "take_index", "take_id"))
     store.publish_manifest(cell, tables.TakeScores, frame, lease=lease, plan_id=plan_id)
     gone = frame.filter(pl.col("fate").is_in(PRUNED_FATES))["take_id"]
     pruned = _prune(store, cell, takes, gone, lease=lease, plan_id=plan_id, facts=facts)
     return CellScores(frame, plan_id, len(rows), pruned)
+
+
+def _foreign(takes: pl.DataFrame, planned: pl.DataFrame) -> list[str]:
+    """Return the takes of another engine or model than the plan's: they never fill a place that the plan wants filled."""
+    wanted = planned.select("engine", requested_model="model").unique()
+    own = takes.join(wanted, on=["engine", "requested_model"], how="semi")["take_id"]
+    return takes.filter(~pl.col("take_id").is_in(own.to_list()))["take_id"].to_list() if planned.height else []
+
+
+def _apart(scores: pl.DataFrame, foreign: list[str]) -> pl.DataFrame:
+    """Return the scores with the prompts of foreign takes marked as not the plan's."""
+    marked = pl.when(pl.col("take_id").is_in(foreign)).then(pl.col("prompt_id") + FOREIGN_MARK)
+    return scores.with_columns(prompt_id=marked.otherwise(pl.col("prompt_id")))
 
 
 def _measured(store: Store, fresh: pl.DataFrame, progress: Callable[[str], None]) -> list[dict[str, object]]:
