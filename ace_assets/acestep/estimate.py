@@ -1,6 +1,6 @@
 """What a campaign will take on a GPU: takes, hours, money, gigabytes and CPU cores, as p50 and p90.
 
-A seeded Monte Carlo: every uncertain input (yield, speed, price, start, download, utilisation, failures) has a
+A seeded Monte Carlo over a Latin hypercube: every uncertain input (yield, speed, price, start, download, utilisation, failures) has a
 triangular distribution in `prices.toml` and its own column of uniform numbers, the same in every call. Two estimates
 that differ in one input therefore differ by that input alone, and more tracks never cost less. The number of top-up
 rounds follows a negative binomial distribution by its normal approximation, cut at two deviations below the mean.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -26,6 +27,7 @@ from ace_assets.errors import ConfigError, RequestError
 
 SEED = 20260207
 SAMPLES = 4096
+INPUTS = 10
 LOWEST_DEVIATION = -2.0  # below it the normal approximation of few rounds would fall with more tracks
 REFERENCE_TAKE_S = 180.0  # the CPU times of the assumptions are for takes of this length
 GIGA = 1e9
@@ -259,7 +261,7 @@ class _Draws:
 
     def __init__(self, book: PriceBook, campaign: CampaignSize) -> None:
         assumptions = book.assumptions
-        u = np.random.default_rng(SEED).random((10, SAMPLES))
+        u = _uniforms()
         self.take_yield: Sample = assumptions.take_yield.quantile(u[0])
         self.takes: Sample = _takes(campaign, self.take_yield, u[1]) * (1 + assumptions.failed_share.quantile(u[2]))
         self.utilisation: Sample = assumptions.utilisation.quantile(u[3])
@@ -280,6 +282,14 @@ class _Draws:
             return rate.seconds * self._assumed
         mean_s = rate.seconds + rate.standard_error_s * self._deviation
         return np.maximum(mean_s, rate.seconds / 2) * self._measured
+
+
+@cache
+def _uniforms() -> Sample:
+    """Return uniform numbers, one row per input, each row spread evenly over 0 to 1 (a Latin hypercube)."""
+    rng = np.random.default_rng(SEED)
+    strata = rng.permuted(np.tile(np.arange(SAMPLES), (INPUTS, 1)), axis=1)
+    return (strata + rng.random((INPUTS, SAMPLES))) / SAMPLES
 
 
 def _takes(campaign: CampaignSize, take_yield: Sample, u: Sample) -> Sample:

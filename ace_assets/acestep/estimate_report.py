@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ace_assets.acestep.claims import Claim, Claims, check_claims, load_claims
-from ace_assets.acestep.estimate import CampaignSize, Estimate, Spread, estimate
+from ace_assets.acestep.estimate import SAMPLES, CampaignSize, Estimate, Spread, estimate
 from ace_assets.acestep.prices import PriceBook, load_price_book
 from ace_assets.acestep.tiers import Tiers, load_tiers
 from ace_assets.acestep.yearly import YearlyRow, yearly_table
@@ -40,7 +40,7 @@ class EstimateReport:
             "prices_as_of": book.as_of.isoformat(),
             "price_sources": sorted({price.source for price in book.prices}),
             "rates_source": book.rates.source,
-            "method": "seeded Monte Carlo, 4096 samples",
+            "method": f"seeded Monte Carlo over a Latin hypercube, {SAMPLES} samples",
             "estimates": [found.to_dict() for found in self.estimates],
             "claims_document": self.stated.document,
             "claims": [claim.to_dict() for claim in self.claims],
