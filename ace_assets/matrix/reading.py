@@ -1,0 +1,340 @@
+"""Reading a genre matrix: strictly, with every finding collected, in the words of a spreadsheet's user.
+
+The file is a CSV in UTF-8. What spreadsheets add on their own is accepted with a notice: a byte order mark, `;` or tab as separator,
+and with `;` a decimal comma. What would be guesswork is refused: other encodings, spreadsheet files, ragged rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ace_assets import shipped
+from ace_assets.matrix import lint
+from ace_assets.matrix.findings import MATRIX_NAME, Finding, Severity, refuse_errors
+from ace_assets.matrix.lexicon import Lexicon, load_lexicon
+from ace_assets.matrix.rows import (
+    COLUMN_NAMES,
+    COLUMNS,
+    DEFAULT_TAKES_LIMIT,
+    DEFAULT_TAKES_PER_PROMPT,
+    LIST_SEPARATOR,
+    NICHE,
+    Column,
+    Matrix,
+    MatrixRow,
+)
+
+SAVE_AS = "save it as CSV UTF-8 (comma separated)"
+UTF8_MARK = b"\xef\xbb\xbf"
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+ZIP_MAGIC, OLE_MAGIC = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+SLUG_MOST_CHARS = 40
+WHOLE = re.compile(r"[+-]?\d+(\.0+)?")
+REAL = re.compile(r"[+-]?\d+(\.\d+)?")
+FLAGS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+KEY = re.compile(r"([A-Ga-g])([#b]?) ?(m|maj|min|major|minor)?", re.IGNORECASE)
+FIELD_MOST_CHARS = 4000
+
+
+@dataclass
+class _Reader:
+    """What is known while a file is read."""
+
+    file: str
+    decimal_comma: bool = False
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(
+        self, rule: str, expected: str, remedy: str, *, row: int | None = None, column: str | None = None,
+        value: object = None, severity: Severity = "error",
+    ) -> None:  # fmt: skip
+        self.findings.append(
+            Finding(
+                rule=rule, severity=severity, message=expected, remedy=remedy, row=row, column=column, value=value, file=self.file
+            )
+        )
+
+
+def default_matrix_path() -> Path:
+    """Return the matrix that ships with the package."""
+    return shipped.path("config") / MATRIX_NAME
+
+
+def check_matrix(path: Path | None = None, *, lexicon: Lexicon | None = None) -> tuple[Matrix | None, list[Finding]]:
+    """Read and lint a matrix, and return everything that was found.
+
+    Args:
+        path: the file; the one that ships with the package for None.
+        lexicon: the words; those beside the file, or else those that ship, for None.
+
+    Returns:
+        The matrix, or None where an error stops it, and all findings.
+    """
+    file = default_matrix_path() if path is None else path
+    words = load_lexicon(file.parent) if lexicon is None else lexicon
+    reader = _Reader(file.name)
+    rows = _read_rows(file, reader)
+    findings = [*reader.findings, *lint.lint(rows, words, file=file.name)]
+    if any(finding.severity == "error" for finding in findings):
+        return None, findings
+    return Matrix(tuple(rows), file.name, tuple(findings)), findings
+
+
+def load_matrix(path: Path | None = None, *, lexicon: Lexicon | None = None) -> Matrix:
+    """Read a matrix that may be planned.
+
+    Raises:
+        ConfigError: the first error found, with the number of the others.
+    """
+    matrix, findings = check_matrix(path, lexicon=lexicon)
+    refuse_errors(findings)
+    assert matrix is not None
+    return matrix
+
+
+# ---- the file ----------------------------------------------------------------------------------------------------------
+
+
+def _read_rows(path: Path, reader: _Reader) -> list[MatrixRow]:
+    text = _text_of(path, reader)
+    if text is None:
+        return []
+    separator = _separator_of(text, reader)
+    records = list(_records(text, separator, reader))
+    if any(f.severity == "error" for f in reader.findings):
+        return []
+    if not records:
+        reader.add("M-EMPTY", "a header and one row per cell", "start from the default: `ace-assets init`", value="no text")
+        return []
+    (_, header), *body = records
+    positions = _positions(header, reader)
+    if positions is None:
+        return []
+    if not body:
+        reader.add("M-NO-ROWS", "at least one row below the header", "add one row per cell", value="only a header")
+    return [row for number, fields in body if (row := _row(number, fields, header, positions, reader)) is not None]
+
+
+def _text_of(path: Path, reader: _Reader) -> str | None:
+    """Return the file's text, or None after noting why it cannot be had."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        reader.add("M-FILE", "a file", "correct the path, or write the defaults with `ace-assets init`", value="not found")
+        return None
+    except OSError as error:
+        reader.add("M-FILE", "a readable file", "correct the path or its rights", value=error.strerror)
+        return None
+    if not data.strip(b"\x00 \t\r\n" + UTF8_MARK):
+        reader.add("M-EMPTY", "a header and one row per cell", "start from the default: `ace-assets init`", value="an empty file")
+        return None
+    if data.startswith((ZIP_MAGIC, OLE_MAGIC)):
+        kind = "Excel 97-2003 workbook"
+        if data.startswith(ZIP_MAGIC):
+            opendocument = b"opendocument" in data[:200]
+            kind = "OpenDocument spreadsheet" if opendocument else "Excel workbook" if b"xl/" in data or b"[Content_Types]" in data else "zip archive"
+        reader.add("M-SPREADSHEET", "a CSV text file", f"open it in its program and {SAVE_AS}", value=f"{kind}")
+        return None
+    if data.startswith(UTF16_MARKS):
+        reader.add("M-ENCODING", "UTF-8", f"{SAVE_AS}: 'Unicode text' is something else", value="UTF-16 text")
+        return None
+    if data.startswith(UTF8_MARK):
+        data = data[len(UTF8_MARK) :]
+        reader.add("M-BOM", "UTF-8 without a byte order mark", "nothing: it was skipped", value="byte order mark", severity="notice")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        row = data.count(b"\n", 0, error.start) + 1
+        byte = data[error.start]
+        guess = bytes([byte]).decode("cp1252", errors="replace")
+        reader.add("M-ENCODING", "UTF-8", SAVE_AS, row=row, value=f"byte 0x{byte:02X} ({guess} in Windows-1252)")
+        return None
+    if "\x00" in text:
+        row = text.count("\n", 0, text.index("\x00")) + 1
+        reader.add("M-ENCODING", "text in UTF-8", SAVE_AS, row=row, value="a zero byte: UTF-16 or no text")
+        return None
+    return text
+
+
+def _separator_of(text: str, reader: _Reader) -> str:
+    """Return what separates the fields, as the header shows it."""
+    header = text.lstrip("\r\n").splitlines()[0] if text.strip() else ""
+    counts = {separator: header.count(separator) for separator in SEPARATORS}
+    separator = max(counts, key=lambda s: (counts[s], s == ","))
+    if separator != ",":
+        reader.decimal_comma = separator == ";"
+        reader.add(
+            "M-SEPARATOR", "a comma", "nothing: it was understood", value=SEPARATORS[separator], severity="notice"
+        )
+    return separator
+
+
+def _records(text: str, separator: str, reader: _Reader) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that hold anything, with their number in a spreadsheet."""
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    number = 0
+    while True:
+        number += 1
+        try:
+            fields = next(lines)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            reader.add(
+                "M-QUOTE", "quotes that close, and double quotes inside quotes", 'correct the row: "a ""quoted"" word"',
+                row=number, value=str(error),
+            )  # fmt: skip
+            return
+        if any(value.strip() for value in fields):
+            yield number, fields
+
+
+def _positions(header: Sequence[str], reader: _Reader) -> dict[str, int] | None:
+    """Return where each column stands, or None after noting which ones are missing."""
+    names = [name.strip() for name in header]
+    while names and not names[-1]:
+        names.pop()
+    missing = [name for name in COLUMN_NAMES if name not in names]
+    if len(missing) == len(COLUMN_NAMES):
+        reader.add(
+            "M-HEADER", "the column names " + ", ".join(COLUMN_NAMES[:6]) + " ...",
+            "put the header back into row 1: `ace-assets init` writes a matrix with it", row=1, value=", ".join(names)[:80],
+        )  # fmt: skip
+        return None
+    positions: dict[str, int] = {}
+    for index, name in enumerate(names):
+        if name in COLUMN_NAMES:
+            if name in positions:
+                reader.add("M-COLUMN-TWICE", "each column once", "remove one of the two", row=1, column=name)
+            positions.setdefault(name, index)
+            continue
+        close = difflib.get_close_matches(name.lower().replace(" ", "_"), missing or COLUMN_NAMES, n=1, cutoff=0.6)
+        if close and close[0] in missing:
+            missing.remove(close[0])
+            reader.add("M-COLUMN-UNKNOWN", f"{close[0]}", f"rename it to {close[0]}", row=1, column=name or f"number {index + 1}")
+        else:
+            near = difflib.get_close_matches(name.lower(), COLUMN_NAMES, n=1)
+            remedy = f"the nearest name is {near[0]}; remove or rename it" if near else "remove it"
+            reader.add(
+                "M-COLUMN-UNKNOWN", "a column of the genre matrix", remedy, row=1, column=name or f"number {index + 1} (no name)"
+            )
+    for name in missing:
+        reader.add("M-COLUMN-MISSING", "this column", "add it to the header and to every row", row=1, column=name, value="missing")
+    return positions if all(name in positions for name in COLUMN_NAMES) else None
+
+
+# ---- one row -----------------------------------------------------------------------------------------------------------
+
+
+def _row(
+    number: int, fields: Sequence[str], header: Sequence[str], positions: Mapping[str, int], reader: _Reader
+) -> MatrixRow | None:
+    extra = [value for value in fields[len(header) :] if value.strip()]
+    if len(fields) < len(header) or extra:
+        reader.add(
+            "M-RAGGED", f"{len(header)} fields as in the header",
+            "add or remove separators; quote a field that holds one", row=number, value=f"{len(fields)} fields",
+        )  # fmt: skip
+        return None
+    before = len(reader.findings)
+    values: dict[str, Any] = {}
+    for column in COLUMNS:
+        values[column.name] = _value(column, fields[positions[column.name]].strip(), number, reader)
+    if any(finding.severity == "error" for finding in reader.findings[before:]):
+        return None
+    if values["takes_per_prompt"] is None:
+        values["takes_per_prompt"] = DEFAULT_TAKES_PER_PROMPT.get(values["style_tier"], DEFAULT_TAKES_PER_PROMPT[NICHE])
+    if values["takes_limit"] is None:
+        values["takes_limit"] = max(DEFAULT_TAKES_LIMIT, values["takes_per_prompt"])
+    return MatrixRow(row=number, **values)
+
+
+def _value(column: Column, text: str, row: int, reader: _Reader) -> Any:
+    """Return one field in its column's type; None stands for a default that depends on others, or follows an error."""
+
+    def refuse(rule: str, expected: str, remedy: str) -> None:
+        reader.add(rule, expected, remedy, row=row, column=column.name, value=text or "nothing")
+
+    if not text:
+        if column.default is None:
+            refuse("M-REQUIRED", column.expected, "fill it in")
+            return None
+        text = column.default
+    if len(text) > FIELD_MOST_CHARS:
+        reader.add(
+            "M-LONG", f"at most {FIELD_MOST_CHARS} characters", "shorten it; is a quote missing?", row=row, column=column.name,
+            value=f"{len(text)} characters",
+        )  # fmt: skip
+        return None
+    if any(ord(c) < 32 for c in text):
+        refuse("M-CONTROL", "text on one line", "remove line breaks and tabs from the field")
+        return None
+    if column.kind == "slug":
+        if SLUG.fullmatch(text) is None or len(text) > SLUG_MOST_CHARS:
+            suggestion = "-".join(re.findall(r"[a-z0-9]+", text.lower()))[:SLUG_MOST_CHARS].strip("-")
+            refuse("M-SLUG", "lower-case letters and digits joined by hyphens", f"write {suggestion}" if suggestion else "rename it")
+        return text
+    if column.kind == "whole":
+        if text == "":
+            return None
+        if WHOLE.fullmatch(text) is None:
+            refuse("M-TYPE", column.expected, "write digits only")
+            return None
+        return int(text.split(".")[0])
+    if column.kind == "real":
+        spelt = text.replace(",", ".") if reader.decimal_comma else text
+        spelt = spelt.replace("\N{MINUS SIGN}", "-")
+        if REAL.fullmatch(spelt) is None:
+            refuse("M-TYPE", column.expected, "write a number with a decimal point")
+            return None
+        return float(spelt)
+    if column.kind == "flag":
+        if text.lower() not in FLAGS:
+            refuse("M-TYPE", column.expected, "write yes or no")
+            return None
+        return FLAGS[text.lower()]
+    if column.kind in {"list", "key list"}:
+        return _list(column, text, refuse)
+    return text
+
+
+def _list(column: Column, text: str, refuse: Any) -> tuple[str, ...]:
+    parts = [" ".join(part.split()) for part in text.split(LIST_SEPARATOR)]
+    items = [part for part in parts if part]
+    if column.default is None and not items:
+        refuse("M-REQUIRED", column.expected, "fill it in")
+    if LIST_SEPARATOR not in text and re.search(r"[,;/]", text) and not column.name.startswith("brand"):
+        refuse("M-LIST", f"items separated by {LIST_SEPARATOR}", f"write {' | '.join(re.split(r' *[,;/] *', text))}")
+    elif any(re.search(r"[,;]", item) for item in items) and not column.name.startswith("brand"):
+        refuse("M-LIST", f"items separated by {LIST_SEPARATOR}", "replace commas and semicolons by |")
+    folded = [item.lower() for item in items]
+    for item in items:
+        if folded.count(item.lower()) > 1:
+            refuse("M-LIST-TWICE", "each item once", f"remove one {item}")
+            break
+    if column.kind == "key list":
+        return tuple(dict.fromkeys(normalised_key(item) or item for item in items))
+    return tuple(items)
+
+
+def normalised_key(text: str) -> str | None:
+    """Return a key as it is sent, or None where it is none.
+
+    >>> normalised_key("Am"), normalised_key("c Major"), normalised_key("Bb"), normalised_key("H minor")
+    ('A minor', 'C major', 'Bb major', None)
+    """
+    match = KEY.fullmatch(text.replace("♯", "#").replace("♭", "b").strip())
+    if match is None:
+        return None
+    note, accidental, mode = match.groups()
+    minor = mode is not None and (mode == "m" or mode.lower().startswith("min"))
+    return f"{note.upper()}{accidental.lower()} {'minor' if minor else 'major'}"
