@@ -492,5 +492,8 @@ def _listen(host: str, port: int) -> socket.socket:
             expected="a free port",
             remedy=f"choose another with --port ({error.strerror})",
         ) from error
+    # accepted connections inherit it; asyncio sets it only on sockets that name their protocol, and without it every
+    # answer waits 40 ms for a delayed acknowledgement
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setblocking(False)
     return listener
