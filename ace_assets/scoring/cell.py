@@ -64,7 +64,7 @@ def score_cell(
     scores = pl.concat([earlier, tables.from_rows(tables.TakeScores, rows)]) if rows else earlier
     decided = select_takes(
         _apart(scores, _foreign(takes, store.plan_table(plan_id, tables.PlannedTakes, cell=cell))),
-        tracks_per_prompt=dict(prompts.select("prompt_id", "tracks_per_prompt").iter_rows()),
+        tracks_per_prompt=_tracks_wanted(prompts, store.plan_table(plan_id, tables.Cells, cell=cell)),
         previous=earlier,
         retired=retired_takes(store.events(cell)),
     )
@@ -76,8 +76,19 @@ def score_cell(
     return CellScores(frame, plan_id, len(rows), pruned)
 
 
+def _tracks_wanted(prompts: pl.DataFrame, cells: pl.DataFrame) -> dict[str, int]:
+    """Return the tracks wanted of every prompt of the matrix, also of those that only a larger campaign plans.
+
+    A smaller campaign than before supersedes nothing: only a prompt that the matrix no longer makes is gone.
+    """
+    wanted: dict[str, int] = {}
+    for per_prompt, prompt_ids in cells.select("tracks_per_prompt", "matrix_prompt_ids").iter_rows():
+        wanted |= dict.fromkeys(prompt_ids, per_prompt)
+    return wanted | dict(prompts.select("prompt_id", "tracks_per_prompt").iter_rows())
+
+
 def _foreign(takes: pl.DataFrame, planned: pl.DataFrame) -> list[str]:
-    """Return the takes of another engine or model than the plan's: they never fill a place that the plan wants filled."""
+    """Return the takes of another engine or model than the plan's: they never fill a place of the plan."""
     wanted = planned.select("engine", requested_model="model").unique()
     own = takes.join(wanted, on=["engine", "requested_model"], how="semi")["take_id"]
     return takes.filter(~pl.col("take_id").is_in(own.to_list()))["take_id"].to_list() if planned.height else []
