@@ -1,0 +1,21 @@
+"""The ACE-Step 1.5 API and a fleet of its servers: messages, replies, one client, capabilities, the fleet.
+
+What belongs here: everything that speaks HTTP to a server, and what was learnt of servers. What does not: what is to be
+made (the plan), what is good enough (scoring), the embedded engine (`ace_assets.preview`, a server like any other),
+Dagster.
+
+    messages      one request, every field, each rule with a name
+    models        what is known of models: data, not an enum
+    replies       what a server's bytes mean: both styles, every form of `result`
+    servers       which servers there are, and their keys
+    client        one server: submit, query, fetch
+    audio_check   a downloaded file is decoded before it is believed
+    capabilities  what a server can do, measured
+    server_facts  what is remembered of a server, with an expiry
+    slots         how many jobs a server may hold, over all runs
+    journal       which jobs were submitted, for the run after a crash
+    circuit       when to leave a failing server alone
+    watch         how a lost job is recognised
+    pool, lane    who makes what next
+    fleet         `generate`: planned takes in, stored takes out
+"""
