@@ -20,6 +20,7 @@ from ace_assets.audio.loudness import HOPS_PER_SECOND
 LOOKAHEAD_S = 0.002  # 1 to 5 ms is usual; shorter distorts bass, longer dulls attacks
 RELEASE_S = 0.080
 _MARGIN_DB = 0.01  # interpolating a limited signal can overshoot its envelope by a hair; the last step below is exact
+_MAGNITUDE = np.int32(0x7FFFFFFF)
 _SETTLED = 1e-5  # the release has ended when the gain is this near to 1
 
 
@@ -106,8 +107,8 @@ def _needed_gain(
     """
     frames, channels = samples.shape
     flat = samples.reshape(frames * channels)
-    block_frames = true_peak.BLOCK_FRAMES
-    width = block_frames * channels
+    width = true_peak.BLOCK_VALUES
+    block_frames = width // channels
     blocks = bounds.size
     slots = np.full(blocks + 1, -1, np.int64)
     rows = 0
@@ -118,14 +119,28 @@ def _needed_gain(
                     slots[other] = rows
                     rows += 1
     needs = np.ones((rows, block_frames), np.float32)
-    segment = np.zeros(width + (true_peak.TAPS - 1) * channels, np.float32)
-    values = np.zeros((3, width), np.float32)
+    segment = np.zeros(true_peak.BLOCK_VALUES + (true_peak.TAPS - 1) * channels, np.float32)
+    values = np.zeros((3, true_peak.BLOCK_VALUES), np.float32)
+    bits = values.view(np.int32)
+    flat_bits = flat.view(np.int32)
+    threshold_bits = np.full(1, threshold, np.float32).view(np.int32)[0]
     highest = np.zeros(block_frames + 1, np.float32)
     for block in range(blocks):
         if bounds[block] <= threshold:
             continue
         first = block * width
-        true_peak.interpolate_block(flat, channels, first, width, phases, segment, values)
+        if channels == 2:  # a constant in either branch lets the compiler unroll the taps
+            true_peak.interpolate_block(flat, 2, first, phases, segment, values)
+        else:
+            true_peak.interpolate_block(flat, 1, first, phases, segment, values)
+        largest = np.int32(0)
+        for i in range(first, min(first + width, flat.size)):
+            largest = max(largest, flat_bits[i] & _MAGNITUDE)
+        for phase in range(3):
+            for i in range(true_peak.BLOCK_VALUES):
+                largest = max(largest, bits[phase, i] & _MAGNITUDE)
+        if largest <= threshold_bits:
+            continue
         highest[:] = np.float32(0.0)
         for i in range(width):
             frame = i // channels
@@ -160,7 +175,7 @@ def _shape(
     """
     frames, channels = samples.shape
     flat = samples.reshape(frames * channels)
-    block_frames = true_peak.BLOCK_FRAMES
+    block_frames = true_peak.BLOCK_VALUES // channels
     blocks = slots.size - 1
     ahead_blocks = lookahead // block_frames + 1
     capacity = lookahead + block_frames + 2
