@@ -76,12 +76,17 @@ def master_cell(
     prompts = {row["prompt_id"]: row for row in store.plan_table(plan_id, tables.Prompts, cell=cell).to_dicts()}
     cells = store.plan_table(plan_id, tables.Cells, cell=cell).to_dicts()
     previous = store.manifest(cell, tables.Masters)
+    planned = set(prompts)
+    wanted = sum(prompt["tracks_per_prompt"] for prompt in prompts.values())
     before = {} if previous is None else {row["take_id"]: row for row in previous.to_dicts()}
     take_rows = {row["take_id"]: row for row in takes.to_dicts()}
     rows: dict[str, dict[str, Any]] = {}
     made = 0
     for take_id in scores.filter(pl.col("fate") == "kept")["take_id"] if cells else []:
         row = take_rows[take_id]
+        if row["prompt_id"] not in prompts:  # kept of a larger campaign: the plan that made it knows the prompt
+            older = store.plan_table(row["plan_id"], tables.Prompts, cell=cell).to_dicts()
+            prompts |= {found["prompt_id"]: found for found in older if found["prompt_id"] not in prompts}
         prompt = prompts[row["prompt_id"]]
         settings = settings_of(cells[0])
         mastered, new = _mastered(store, row, prompt, settings, before.get(take_id))
@@ -89,20 +94,17 @@ def master_cell(
         if new:
             made += 1
         progress(mastered["track_id"])
-    wanted = sum(prompt["tracks_per_prompt"] for prompt in prompts.values())
-    complete = len(rows) >= wanted
+    lacking = max(0, wanted - sum(row["prompt_id"] in planned for row in rows.values()))
     for take_id, fate in scores.select("take_id", "fate").iter_rows():
         if take_id in before and take_id not in rows:
             rows[take_id] = before[take_id] | {
-                "status": _left_status(before[take_id]["status"], fate, complete=complete)
+                "status": _left_status(before[take_id]["status"], fate, complete=lacking == 0)
             }
     frame = tables.from_rows(tables.Masters, sorted(rows.values(), key=lambda row: str(row["track_id"])))
     events = _events(before, rows, scores, cell=cell, actor=actor)
-    store.publish_manifest(
-        cell, tables.Masters, frame, lease=lease, plan_id=plan_id, **facts, tracks_lacking=max(0, wanted - len(rows))
-    )
+    store.publish_manifest(cell, tables.Masters, frame, lease=lease, plan_id=plan_id, **facts, tracks_lacking=lacking)
     store.append_events(cell, events)
-    return CellMasters(frame, plan_id, made, max(0, wanted - sum(row["status"] == "active" for row in rows.values())))
+    return CellMasters(frame, plan_id, made, lacking)
 
 
 def _left_status(before: str, fate: str, *, complete: bool) -> str:
