@@ -16,7 +16,7 @@ def _silence(x: Floats, rate: int) -> Floats:
 
 
 def _dropout(x: Floats, rate: int) -> Floats:
-    out = x.copy()
+    out: Floats = x.copy()
     middle = len(x) // 2
     out[middle : middle + rate] = 0
     return out
@@ -24,7 +24,7 @@ def _dropout(x: Floats, rate: int) -> Floats:
 
 def _clipping(x: Floats, rate: int) -> Floats:
     del rate
-    return np.clip(x * np.float32(8.0), -0.98, 0.98).astype(np.float32)
+    return np.asarray(np.clip(x * np.float32(8.0), -0.98, 0.98), np.float32)
 
 
 def _dc(x: Floats, rate: int) -> Floats:

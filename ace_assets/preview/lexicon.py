@@ -25,7 +25,7 @@ _STYLE_WORDS: dict[str, tuple[str, str]] = {
         "fusion, smooth, saxophone, sax",
     ),
     "lounge": (
-        "lounge, cocktail lounge, exotica, easy listening, nu jazz, acid jazz, cafe jazz",
+        "lounge, cocktail lounge, exotica, easy listening, cafe jazz",
         "cocktail, hotel, lobby, vibraphone",
     ),
     "solo-piano": (
@@ -47,12 +47,17 @@ _STYLE_WORDS: dict[str, tuple[str, str]] = {
         "organic house",
         "club, nightclub, runway, dj",
     ),
+    "nu-jazz": ("nu jazz, acid jazz, broken beat, jazz hop, future jazz", "broken"),
+    "afro-house": (
+        "afro house, afro, afrobeats, amapiano, tribal house, organic house, afro percussion",
+        "tribal, djembe",
+    ),
     "tropical-house": (
         "tropical house, tropical, dance pop, balearic, beach house",
         "beach, summer, island, marimba",
     ),
     "nu-disco": (
-        "nu disco, disco, french house, boogie, disco house, italo disco",
+        "nu disco, city pop, disco, french house, boogie, disco house, italo disco",
         "glitter, dancefloor, groovy",
     ),
     "funk": (
@@ -70,7 +75,7 @@ _STYLE_WORDS: dict[str, tuple[str, str]] = {
     ),
     "synth-pop": (
         "synth pop, synthpop, electropop, electro pop, synthwave, retrowave, electro, new wave, future pop, "
-        "edm, dance, city pop, hyperpop",
+        "edm, dance, hyperpop",
         "neon, retro, 80s, synth, synthesizer, electronic",
     ),
     "lo-fi": (
@@ -93,7 +98,7 @@ _STYLE_WORDS: dict[str, tuple[str, str]] = {
         "floating, weightless, spacious, drifting, pads, celestial",
     ),
     "drone": (
-        "drone, sound bath, singing bowls, tibetan bowls, crystal bowls, gongs, healing frequencies, "
+        "drone, ambient drone, drone ambient, sound bath, singing bowls, tibetan bowls, crystal bowls, gongs, healing frequencies, "
         "binaural, throat",
         "tibetan, sustained, overtone, ritual, bowls",
     ),
@@ -140,7 +145,7 @@ _INSTRUMENTS: dict[str, str] = {
     "whistling": "whistle", "saxophone": "sax", "sax": "sax", "tenor saxophone": "sax", "alto saxophone": "sax",
     "clarinet": "clarinet", "oboe": "clarinet", "duduk": "clarinet", "trumpet": "trumpet", "muted trumpet": "trumpet",
     "flugelhorn": "trumpet", "trombone": "brass", "horns": "brass", "brass": "brass", "horn section": "brass",
-    "organ": "organ", "hammond": "organ", "hammond organ": "organ", "accordion": "organ", "strings": "strings",
+    "organ": "organ", "hammond": "organ", "hammond organ": "organ", "accordion": "organ", "french horn": "brass", "clavinet": "wurli", "strings": "strings",
     "string section": "strings", "string ensemble": "strings", "violin": "violin", "violins": "strings",
     "viola": "violin", "cello": "cello", "pad": "warm", "pads": "warm", "warm pads": "warm", "synth pad": "warm",
     "synth pads": "warm", "airy pads": "airy", "ambient pads": "airy", "shimmer": "airy", "choir": "choir",
@@ -158,7 +163,8 @@ _BRIGHTNESS = {
     "dusty": -1.0, "intimate": -0.5, "cozy": -0.5, "deep": -0.5,
 }  # fmt: skip
 _SILENCERS = frozenset({"no", "without", "zero", "not", "minus"})
-_PHRASE_WEIGHT, _WORD_WEIGHT, _LENGTH_WEIGHT, _FIRST_WEIGHT = 4.0, 1.5, 1.0, 1.0
+_PHRASE_WEIGHT, _WORD_WEIGHT, _LENGTH_WEIGHT = 4.0, 1.5, 1.0
+_FIRST_CLAUSE, _INSTRUMENT_CLAUSE = 2.5, 0.35  # a caption opens with its genre; an instrument hints at one
 _LONGEST_PHRASE = 4
 
 
@@ -245,22 +251,25 @@ def read_caption(caption: str) -> Character:
     ('nylon',)
     """
     scores = dict.fromkeys(STYLES, 0.0)
+    opening: list[str] = []
     voices: list[str] = []
     brightness = 0.0
     seen: set[tuple[str, ...]] = set()
-    for words in _clauses(caption):
+    for place, words in enumerate(_clauses(caption)):
+        instruments = _phrases(words, _INSTRUMENT_INDEX)
+        share = _FIRST_CLAUSE if place == 0 else _INSTRUMENT_CLAUSE if instruments else 1.0
         for phrase in _phrases(words, _STYLE_INDEX):
             if phrase in seen:
                 continue
-            first = _FIRST_WEIGHT if not seen else 0.0
             seen.add(phrase)
-            is_instrument = phrase in _INSTRUMENT_INDEX
             for style, weight in _STYLE_INDEX[phrase]:
-                scores[style] += (weight + first) * (0.5 if is_instrument and not first else 1.0)
-        for phrase in _phrases(words, _INSTRUMENT_INDEX):
+                scores[style] += weight * share
+        for phrase in instruments:
             voice = _INSTRUMENT_INDEX[phrase]
-            if voice not in voices:
-                voices.append(voice)
+            wanted = opening if place == 0 else voices
+            if voice not in wanted:
+                wanted.append(voice)
         brightness += sum(_BRIGHTNESS.get(word, 0.0) for word in words)
     style = max(STYLES, key=lambda name: scores[name]) if any(scores.values()) else DEFAULT_STYLE
+    voices += [voice for voice in opening if voice not in voices]
     return Character(style, tuple(voices), not _forbids_drums(caption), max(-1.0, min(1.0, brightness / 2)))

@@ -6,11 +6,11 @@ will do to the loudness, so that the take itself is touched only once by the fil
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import rfft
 
+from ace_assets.audio.compiled import compiled
 from ace_assets.preview.synth import SAMPLE_RATE_HZ
 
 PEAK_DBFS = -2.0
@@ -115,7 +115,7 @@ def _equaliser(hz: Doubles, power: Doubles, tilt_db_per_octave: float) -> list[D
     return filters
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)
+@compiled
 def _filter_in_place(x: Floats, filters: Doubles, middle: float, side: float) -> float:
     """Run middle and side through a chain of biquads, scale them, and return the largest sample."""
     count = filters.shape[0]
@@ -141,7 +141,7 @@ def _filter_in_place(x: Floats, filters: Doubles, middle: float, side: float) ->
     return peak
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _limit_in_place(x: Floats, gain: float, ceiling: float, block: int) -> None:
     """Scale and limit: the gain of a block is never above what its neighbours allow, and moves in straight lines."""
     frames = x.shape[0]

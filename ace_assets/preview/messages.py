@@ -231,7 +231,8 @@ def finished_item(
     return {
         "file": file, "wave": "", "status": 1, "create_time": create_time_s, "env": "development",
         "prompt": task.prompt, "lyrics": task.lyrics, "metas": metas, "generation_info": text,
-        "seed_value": ",".join(map(str, seeds)), "lm_model": LM_NAME, "dit_model": model, "progress": 1.0, "stage": "succeeded",
+        "seed_value": ",".join(map(str, seeds)), "lm_model": LM_NAME, "dit_model": model, "progress": 1.0,
+        "stage": "succeeded",
     }  # fmt: skip
 
 

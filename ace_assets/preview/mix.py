@@ -5,10 +5,10 @@ Memory is bounded by the result plus one block of each bus and the templates of 
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from ace_assets.audio.compiled import compiled
 from ace_assets.preview.compose import Note, Score
 from ace_assets.preview.drums import VARIANTS, drum_template
 from ace_assets.preview.space import Echo, Room
@@ -26,7 +26,7 @@ _FORCE_POWER = 1.5
 Floats = npt.NDArray[np.float32]
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)
+@compiled
 def _place(
     bus: Floats, send: Floats, echo: Floats, sound: Floats, offset: int, length: int, release: int,
     gain: np.float32, send_gain: np.float32, echo_gain: np.float32,
@@ -51,7 +51,7 @@ def _place(
             echo[j, 1] += echo_gain * right
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)
+@compiled
 def _duck_into(
     out: Floats, ducked: Floats, kicks: npt.NDArray[np.int64], start: int, depth: np.float32, length: int
 ) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from ace_assets.audio.compiled import compiled
 from ace_assets.preview.synth import SAMPLE_RATE_HZ
 
 HALF_RATE_HZ = SAMPLE_RATE_HZ // 2
@@ -15,7 +15,7 @@ _HALF_BAND = np.array([0.0119, 0.0, -0.0608, 0.0, 0.2989, 0.5, 0.2989, 0.0, -0.0
 Floats = npt.NDArray[np.float32]
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)
+@compiled
 def _halve(x: Floats, history: Floats, taps: Floats, out: Floats) -> None:
     """Low-pass and keep every other frame; `history` holds the last frames of the block before."""
     keep = history.shape[0]
@@ -37,7 +37,7 @@ def _halve(x: Floats, history: Floats, taps: Floats, out: Floats) -> None:
         history[k, 1] = x[x.shape[0] - keep + k, 1]
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)
+@compiled
 def _double_into(low: Floats, last: Floats, level: np.float32, out: Floats) -> None:
     """Add a half-rate signal to a full-rate one, by cubic interpolation; `last` holds the three frames before."""
     for c in range(2):
@@ -56,7 +56,7 @@ def _double_into(low: Floats, last: Floats, level: np.float32, out: Floats) -> N
         last[2, c] = d
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)
+@compiled
 def _reverberate(
     x: Floats,
     lines: Floats,
@@ -108,7 +108,7 @@ def _reverberate(
         x[i, 1] = out_right
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)
+@compiled
 def _echo_into(x: Floats, line: Floats, delay: int, level: np.float32, clock: int, memory: Floats, out: Floats) -> None:
     """Add a ping-pong echo of `x`: the sides swap with every repeat, the repeats get darker."""
     mask = line.shape[0] - 1
