@@ -47,7 +47,10 @@ _STYLE_WORDS: dict[str, tuple[str, str]] = {
         "organic house",
         "club, nightclub, runway, dj",
     ),
-    "nu-jazz": ("nu jazz, acid jazz, broken beat, jazz hop, future jazz", "broken"),
+    "nu-jazz": (
+        "nu jazz, acid jazz, broken beat, jazz hop, future jazz",
+        "broken",
+    ),
     "afro-house": (
         "afro house, afro, afrobeats, amapiano, tribal house, organic house, afro percussion",
         "tribal, djembe",
@@ -98,8 +101,8 @@ _STYLE_WORDS: dict[str, tuple[str, str]] = {
         "floating, weightless, spacious, drifting, pads, celestial",
     ),
     "drone": (
-        "drone, ambient drone, drone ambient, sound bath, singing bowls, tibetan bowls, crystal bowls, gongs, healing frequencies, "
-        "binaural, throat",
+        "drone, ambient drone, drone ambient, sound bath, singing bowls, tibetan bowls, crystal bowls, "
+        "gongs, healing frequencies, binaural, throat",
         "tibetan, sustained, overtone, ritual, bowls",
     ),
     "handpan": (
@@ -107,8 +110,8 @@ _STYLE_WORDS: dict[str, tuple[str, str]] = {
         "pantam, metallic",
     ),
     "new-age": (
-        "new age, spa, wellness, harp, zen, yoga, nature sounds, koto, bamboo flute, native flute, "
-        "shakuhachi, pan flute, asian, japanese",
+        "new age, spa, wellness, harp, ambient harp, harp meditation, zen, yoga, nature sounds, koto, "
+        "bamboo flute, native flute, shakuhachi, pan flute, asian, japanese",
         "massage, relaxation, tranquil, healing, serene, water, garden",
     ),
     "meditation-piano": (
@@ -145,14 +148,15 @@ _INSTRUMENTS: dict[str, str] = {
     "whistling": "whistle", "saxophone": "sax", "sax": "sax", "tenor saxophone": "sax", "alto saxophone": "sax",
     "clarinet": "clarinet", "oboe": "clarinet", "duduk": "clarinet", "trumpet": "trumpet", "muted trumpet": "trumpet",
     "flugelhorn": "trumpet", "trombone": "brass", "horns": "brass", "brass": "brass", "horn section": "brass",
-    "organ": "organ", "hammond": "organ", "hammond organ": "organ", "accordion": "organ", "french horn": "brass", "clavinet": "wurli", "strings": "strings",
-    "string section": "strings", "string ensemble": "strings", "violin": "violin", "violins": "strings",
-    "viola": "violin", "cello": "cello", "pad": "warm", "pads": "warm", "warm pads": "warm", "synth pad": "warm",
-    "synth pads": "warm", "airy pads": "airy", "ambient pads": "airy", "shimmer": "airy", "choir": "choir",
-    "choir pads": "choir", "drone": "drone", "drones": "drone", "tanpura": "drone", "synth lead": "synthlead",
-    "lead synth": "synthlead", "analog synth": "synthkeys", "synth": "synthkeys", "synths": "synthkeys",
-    "synthesizer": "synthkeys", "plucks": "pluck", "synth plucks": "pluck", "pluck": "pluck", "arpeggio": "pluck",
-    "arpeggiator": "pluck", "arpeggios": "pluck", "stabs": "stab", "synth stabs": "stab", "chord stabs": "stab",
+    "organ": "organ", "hammond": "organ", "hammond organ": "organ", "accordion": "organ", "french horn": "brass",
+    "clavinet": "wurli", "strings": "strings", "string section": "strings", "string ensemble": "strings",
+    "violin": "violin", "violins": "strings", "viola": "violin", "cello": "cello", "pad": "warm", "pads": "warm",
+    "warm pads": "warm", "synth pad": "warm", "synth pads": "warm", "airy pads": "airy", "ambient pads": "airy",
+    "shimmer": "airy", "choir": "choir", "choir pads": "choir", "drone": "drone", "drones": "drone",
+    "tanpura": "drone", "synth lead": "synthlead", "lead synth": "synthlead", "analog synth": "synthkeys",
+    "synth": "synthkeys", "synths": "synthkeys", "synthesizer": "synthkeys", "plucks": "pluck",
+    "synth plucks": "pluck", "pluck": "pluck", "arpeggio": "pluck", "arpeggiator": "pluck", "arpeggios": "pluck",
+    "stabs": "stab", "synth stabs": "stab", "chord stabs": "stab",
 }  # fmt: skip
 _DRUM_WORDS = frozenset(
     ["drum", "drums", "percussion", "beat", "beats", "kit", "drumkit", "rhythm", "shaker", "congas", "cymbals"]

@@ -139,14 +139,15 @@ STYLES: dict[str, Style] = {
     "afro-house": Style(
         bpm=119, colour="seventh", loops="groove", chords=("epiano", "stab"), bass=("sub", "synthbass"),
         lead=("kalimba", "marimba", "flute"), pad=("bright", "airy"), arp=("kalimba", "marimba"),
-        comps=("stabs", "push", "offbeat"), basses=("deep", "dub"), arps=("pan", "sequence"), melody="calm", kits=("afro",),
-        swing=0.03, wet=0.2, room_s=1.8, echo=0.18, pump=0.3, sway_s=0.003, tilt_db_per_octave=-4.6, loudness_lufs=-14.5,
+        comps=("stabs", "push", "offbeat"), basses=("deep", "dub"), arps=("pan", "sequence"), melody="calm",
+        kits=("afro",), swing=0.03, wet=0.2, room_s=1.8, echo=0.18, pump=0.3, sway_s=0.003, tilt_db_per_octave=-4.6,
+        loudness_lufs=-14.5,
     ),
     "nu-jazz": Style(
         bpm=106, colour="ninth", loops="jazz", chords=("epiano", "wurli"), bass=("upright", "ebass"),
         lead=("trumpet", "sax", "vibes"), pad=("warm", "airy"), arp=("pluck",), comps=("soul", "jazz-off", "push"),
-        basses=("soul", "funk", "walk"), arps=("drops", "sequence"), melody="singing", kits=("broken", "soul"), swing=0.06,
-        wet=0.17, room_s=1.5, echo=0.14, sway_s=0.006,
+        basses=("soul", "funk", "walk"), arps=("drops", "sequence"), melody="singing", kits=("broken", "soul"),
+        swing=0.06, wet=0.17, room_s=1.5, echo=0.14, sway_s=0.006,
     ),
     "nu-disco": Style(
         bpm=118, colour="seventh", loops="pop", chords=("clean", "epiano"), bass=("ebass", "synthbass"),
