@@ -1,9 +1,9 @@
 """What a campaign will take on a GPU: takes, hours, money, gigabytes and CPU cores, as p50 and p90.
 
-A seeded Monte Carlo over a Latin hypercube: every uncertain input (yield, speed, price, start, download, utilisation, failures) has a
-triangular distribution in `prices.toml` and its own column of uniform numbers, the same in every call. Two estimates
-that differ in one input therefore differ by that input alone, and more tracks never cost less. The number of top-up
-rounds follows a negative binomial distribution by its normal approximation, cut at two deviations below the mean.
+A seeded Monte Carlo over a Latin hypercube: every uncertain input (yield, speed, price, start, download, utilisation,
+failures) has a triangular distribution in `prices.toml` and its own row of uniform numbers, the same in every call. Two
+estimates that differ in one input therefore differ by that input alone, and more tracks never cost less. Top-up
+rounds follow a negative binomial distribution by its normal approximation, cut at two deviations below the mean.
 
 Claims of other people's documents are checked in `claims`; tables for people are made in `estimate_report`.
 """
