@@ -1,8 +1,8 @@
 """Identity: canonical JSON, hashes, and the ids that are made of them.
 
 What belongs here: how facts become an id, for every stage. What does not: which facts make a prompt or a take
-(`ace_assets.matrix.identity`) or a master (mastering). An id depends on nothing but its facts: not on the order of keys or of work,
-the platform, the version of a library, the audio's bytes or a file's name.
+(`ace_assets.matrix.identity`) or a master (mastering). An id depends on nothing but its facts: not on the order of
+keys or of work, the platform, the version of a library, the audio's bytes or a file's name.
 """
 
 from __future__ import annotations
@@ -66,11 +66,13 @@ def without_defaults(facts: Mapping[str, Any], defaults: Mapping[str, Any]) -> d
 
 
 def hash_text(kind: str, text: str, *, chars: int = ID_CHARS) -> str:
-    """Return the hexadecimal SHA-256 of a text, cut to `chars`, prefixed by the identity version and the kind of thing."""
+    """Return the hexadecimal SHA-256 of identity version, kind of thing and text, cut to `chars`."""
     return hashlib.sha256(f"{IDENTITY_VERSION}:{kind}:{text}".encode()).hexdigest()[:chars]
 
 
-def hash_id(kind: str, facts: Mapping[str, Any], *, defaults: Mapping[str, Any] | None = None, chars: int = ID_CHARS) -> str:
+def hash_id(
+    kind: str, facts: Mapping[str, Any], *, defaults: Mapping[str, Any] | None = None, chars: int = ID_CHARS
+) -> str:
     """Return the id that facts make.
 
     Args:

@@ -1,10 +1,10 @@
 """The genre matrix, and its expansion to a plan. Pure: files in, tables out; nothing here knows a server or a store.
 
-    reading, lint, findings      a CSV that people edit -> rows, or findings with row, column, rule and remedy
-    campaigns, shares            how many prompts of which cells
-    rotation, captions, titles   what each prompt asks for
-    identity, expansion          ids, requests, the plan
-    supersession, changes        what an older plan's tracks are worth now; what a new plan would change
+reading, lint, findings      a CSV that people edit -> rows, or findings with row, column, rule and remedy
+campaigns, shares            how many prompts of which cells
+rotation, captions, titles   what each prompt asks for
+identity, expansion          ids, requests, the plan
+supersession, changes        what an older plan's tracks are worth now; what a new plan would change
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Campaigns (a purpose with a size) and profiles (everything of a request that is not the prompt), from `campaigns.toml`."""
+"""Campaigns (a purpose with a size) and profiles (all of a request that is not the prompt), from `campaigns.toml`."""
 
 from __future__ import annotations
 
@@ -153,7 +153,9 @@ def parse_campaigns(data: Mapping[str, Any], *, file: str = CAMPAIGNS_NAME) -> C
     known_tables = {"campaigns", "profiles"}
     for name in data:
         if name not in known_tables:
-            raise ConfigError(f"{file} [{name}]", expected="[campaigns.NAME] or [profiles.NAME]", remedy="correct the name")
+            raise ConfigError(
+                f"{file} [{name}]", expected="[campaigns.NAME] or [profiles.NAME]", remedy="correct the name"
+            )
     profiles = {name: _profile(name, entry, file) for name, entry in _tables(data, "profiles", file)}
     campaigns = {name: _campaign(name, entry, profiles, file) for name, entry in _tables(data, "campaigns", file)}
     _check_nested(campaigns, file)
@@ -175,7 +177,9 @@ def _count(entry: Mapping[str, Any], key: str, where: str) -> int | None:
     if value == ALL:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{where} {key}", value=value, expected='a whole number from 1, or "all"', remedy="correct it")
+        raise ConfigError(
+            f"{where} {key}", value=value, expected='a whole number from 1, or "all"', remedy="correct it"
+        )
     return value
 
 
@@ -184,7 +188,9 @@ def _campaign(name: str, entry: Mapping[str, Any], profiles: Mapping[str, Profil
     _only(entry, {"tracks", "cells", "profile", "purpose"}, where)
     profile = entry.get("profile")
     if profile not in profiles:
-        raise ConfigError(f"{where} profile", value=profile, expected="one of " + ", ".join(profiles), remedy="correct it")
+        raise ConfigError(
+            f"{where} profile", value=profile, expected="one of " + ", ".join(profiles), remedy="correct it"
+        )
     tracks, cells = _count(entry, "tracks", where), _count(entry, "cells", where)
     if tracks is not None and cells is not None and tracks < cells:
         raise ConfigError(f"{where} cells", value=cells, expected=f"at most its {tracks} tracks", remedy="lower it")
@@ -237,6 +243,6 @@ def _check_nested(campaigns: Mapping[str, Campaign], file: str) -> None:
         if thinner or fewer:
             raise ConfigError(
                 f"{file} [campaigns.{large.name}] cells", value=large.cells or ALL, rule="C-NESTED",
-                expected=f"no fewer cells and no fewer tracks per cell than [campaigns.{small.name}], which it is to contain",
-                remedy=f"{small.name} takes {small.tracks or ALL} tracks from {small.cells or ALL} cells: adjust one of the two",
+                expected=f"no fewer cells and no fewer tracks per cell than [campaigns.{small.name}], to contain it",
+                remedy=f"{small.name} takes {small.tracks or ALL} tracks from {small.cells or ALL} cells: adjust one",
             )  # fmt: skip

@@ -1,7 +1,7 @@
 """Captions and lyrics tags: the words that a prompt sends to the model.
 
-A caption names at least four dimensions (mood, genre, two to four instruments, texture, production), is ASCII and says nothing of
-tempo, key or length: those have fields of their own. What words a row may use is `lint`'s.
+A caption names at least four dimensions (mood, genre, two to four instruments, texture, production), is ASCII and
+says nothing of tempo, key or length: those have fields of their own. What words a row may use is `lint`'s.
 """
 
 from __future__ import annotations
@@ -51,7 +51,11 @@ def longest(row: MatrixRow, lexicon: Lexicon) -> str:
     colours = max(itertools.islice(colour_sizes(row), 2)) if row.instruments_colour else 0
     instruments = by_length(row.instruments_core, core_size(row)) + by_length(row.instruments_colour, colours)
     return compose(
-        row, lexicon, instruments=instruments, texture=max(row.texture, key=len), production=max(row.production, key=len)
+        row,
+        lexicon,
+        instruments=instruments,
+        texture=max(row.texture, key=len),
+        production=max(row.production, key=len),
     )
 
 

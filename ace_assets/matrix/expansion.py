@@ -1,7 +1,7 @@
-"""The expansion of a matrix and a campaign to a plan: what is to exist. Pure: the same input makes the same plan everywhere.
+"""The expansion of a matrix and a campaign to a plan: what is to exist. Pure: equal input makes the same plan everywhere.
 
-Prompt k of a cell is the same in every campaign, and depends on its row and on nothing else. The plan is the only place where a
-campaign counts.
+Prompt k of a cell is the same in every campaign, and depends on its row and on nothing else. The plan is the only
+place where a campaign counts.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class Prompt:
 def prompts_of(row: MatrixRow, lexicon: Lexicon) -> Iterator[Prompt]:
     """Yield the prompts of a row without end; prompt k depends on nothing but the row (its number apart) and k.
 
-    Instruments, texture, production, key, tempo and duration rotate, each with its own seed, so that neighbours differ and every
-    value is used evenly.
+    Instruments, texture, production, key, tempo and duration rotate, each with its own seed, so that neighbours
+    differ and every value is used evenly.
     """
     cell = row.cell
 
@@ -88,9 +88,13 @@ def prompts_of(row: MatrixRow, lexicon: Lexicon) -> Iterator[Prompt]:
     lyrics, language = captions.lyrics_of(row), captions.language_of(row)
     names = titles(cell, row.zone, lexicon)
     dimensions = zip(core, colour, texture, production, key, tempo, duration, strict=False)
-    for index, (cores, colours, (one_texture,), (one_production,), (one_key,), (bpm,), (seconds,)) in enumerate(dimensions):
+    for index, (cores, colours, (one_texture,), (one_production,), (one_key,), (bpm,), (seconds,)) in enumerate(
+        dimensions
+    ):
         instruments = cores + colours
-        caption = captions.compose(row, lexicon, instruments=instruments, texture=one_texture, production=one_production)
+        caption = captions.compose(
+            row, lexicon, instruments=instruments, texture=one_texture, production=one_production
+        )
         yield Prompt(
             prompt_id=prompt_id(
                 cell=cell,
@@ -132,8 +136,8 @@ def make_plan(
         profile: everything of a request that is not the prompt.
         engine: the engine that will work, which must be the profile's.
         extra_takes: prompt id -> takes beyond the matrix's takes per prompt (see `supersession.top_up`).
-        cells_glob: plan only the cells whose key matches, e.g. `spa.*`; the campaign's size is then taken of these alone.
-        lexicon: the words; those that ship with the package for None.
+        cells_glob: plan only the cells whose key matches, e.g. `spa.*`; the campaign's size is then taken of these
+        alone. lexicon: the words; those that ship with the package for None.
 
     Raises:
         ConfigError: the profile is for another engine.
@@ -156,8 +160,19 @@ def make_plan(
         rows = matching
     counts = prompts_per_cell(rows, campaign)
     if not counts:
-        raise PlanError(matrix.file, value="no target_tracks above 0", expected="at least one", remedy="set target_tracks")
-    return _build(matrix, [row for row in rows if row.cell in counts], counts, campaign, profile, extra_takes or {}, words, cells_glob)
+        raise PlanError(
+            matrix.file, value="no target_tracks above 0", expected="at least one", remedy="set target_tracks"
+        )
+    return _build(
+        matrix,
+        [row for row in rows if row.cell in counts],
+        counts,
+        campaign,
+        profile,
+        extra_takes or {},
+        words,
+        cells_glob,
+    )
 
 
 def _build(

@@ -134,7 +134,7 @@ def _literal(text: str) -> str:
 
 
 def report(findings: Sequence[Finding], console: Console | None = None) -> int:
-    """Print the findings, a table on a terminal and plain lines elsewhere, and return the exit status: 1 with errors, else 0."""
+    """Print the findings (a table on a terminal, else plain lines) and return the exit status: 1 with errors, else 0."""
     console = console or Console()
     if console.is_terminal and findings:
         console.print(report_table(findings))

@@ -1,8 +1,8 @@
 """What makes a prompt, a take and a plan the ones they are. How facts become an id is `ace_assets.identity`'s.
 
-A prompt is everything that it asks for. A take is its prompt, the engine and model as the profile declares them (never as a probe
-reports them), its variation index and every request field that can change the sound. Formats, batch sizes and the order of work are
-no part of it; its seed is derived from it.
+A prompt is everything that it asks for. A take is its prompt, the engine and model as the profile declares them
+(never as a probe reports them), its variation index and every request field that can change the sound. Formats, batch
+sizes and the order of work are no part of it; its seed is derived from it.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ class TakeIds:
 class Requests:
     """The requests of many takes of one profile: canonical JSON of the fields sent to `/release_task`.
 
-    Every field that the server would otherwise choose itself is there: its own defaults are two takes, a random seed and a caption
-    rewritten by a language model.
+    Every field that the server would otherwise choose itself is there: its own defaults are two takes, a random seed
+    and a caption rewritten by a language model.
     """
 
     def __init__(self, profile: Profile) -> None:

@@ -1,4 +1,4 @@
-"""The words that lint and captions know: zones, styles, instruments, artists' names, title words. Data, from `config/`."""
+"""The words that lint and captions know: zones, styles, instruments, artists' names, titles. Data, from `config/`."""
 
 from __future__ import annotations
 
@@ -165,7 +165,10 @@ def _load(toml_path: Path, artists_path: Path) -> Lexicon:
             artists = [(row["name"], row["also_a_word"]) for row in csv.DictReader(file)]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, csv.Error) as error:
         raise ConfigError(
-            f"{name} or {artists_path.name}", value=error, expected="the lexicon", remedy="correct it, or run `ace-assets init`"
+            f"{name} or {artists_path.name}",
+            value=error,
+            expected="the lexicon",
+            remedy="correct it, or run `ace-assets init`",
         ) from error
     zones = {}
     for zone, entry in _need(data, "tables", name, "zones").items():

@@ -1,15 +1,20 @@
-"""The lint of a genre matrix: named rules over rows. An error stops before anything is spent; a warning rides along to the catalog.
+"""The lint of a genre matrix: named rules over rows. Errors stop before anything is spent; warnings ride along.
 
 What a file must be to have rows at all is `reading`'s (rules M-). The words that the rules know are `lexicon`'s.
 
-    L-DUPLICATE           a cell twice                              L-BPM         tempo outside 60-180 (error; allow_unstable: warning)
-    L-ZONE                an unknown zone                           L-KEY         no key (error); outside C G D Am Em (warning)
-    L-DAYPART             an unknown part of the day                L-TIMESIG     no metre (error); other than 4 (warning)
-    L-ENERGY              outside 1 to 5                            L-DURATION    outside 120-240 s (warning), 10-300 s (error; allow_unstable: warning)
-    L-VOCAL               no vocal, no language                     L-INSTRUMENTS  fewer than two, or one twice
-    L-TIER, L-TAKES, L-TARGET, L-LOUDNESS, L-BRAND                  L-INSTRUMENT-RARE, L-STYLE-NICHE  what the model renders less reliably (warnings)
-    L-NEVER-<ZONE>        what a zone may never play                L-ARTIST      somebody's name or a call to imitate
-    L-ASCII, L-CAPTION-LENGTH, L-CAPTION-WORDS                      L-CONFLICT    words that contradict each other
+    L-DUPLICATE        a cell twice
+    L-ZONE, L-DAYPART  a kind of place or a part of the day that nobody described
+    L-ENERGY, L-TIER, L-TAKES, L-TARGET, L-LOUDNESS, L-BRAND, L-VOCAL   a value outside what can be planned
+    L-BPM              outside 60-180 (with allow_unstable a warning, down to 30 and up to 300)
+    L-KEY              no key; outside C G D Am Em a warning
+    L-TIMESIG          no metre; other than 4 a warning
+    L-DURATION         outside 10-300 s (with allow_unstable a warning, up to 600); outside 120-240 s a warning
+    L-INSTRUMENTS      fewer than two, or one twice
+    L-INSTRUMENT-RARE, L-STYLE-NICHE   warnings: what the model renders less reliably
+    L-NEVER-<ZONE>     what a zone may never play: words, voices, tempo
+    L-ARTIST           somebody's name, or a call to imitate
+    L-ASCII, L-CAPTION-LENGTH, L-CAPTION-WORDS   captions that the model would get wrong
+    L-CONFLICT         words that contradict each other
 """
 
 from __future__ import annotations
@@ -62,7 +67,14 @@ def lint(rows: Sequence[MatrixRow], lexicon: Lexicon, *, file: str = MATRIX_NAME
         return findings
     return [
         Finding(
-            rule=f.rule, severity=f.severity, message=f.message, remedy=f.remedy, row=f.row, column=f.column, value=f.value, file=file
+            rule=f.rule,
+            severity=f.severity,
+            message=f.message,
+            remedy=f.remedy,
+            row=f.row,
+            column=f.column,
+            value=f.value,
+            file=file,
         )
         for f in findings
     ]
@@ -71,7 +83,9 @@ def lint(rows: Sequence[MatrixRow], lexicon: Lexicon, *, file: str = MATRIX_NAME
 def _at(
     row: MatrixRow, rule: str, column: str, value: object, expected: str, remedy: str, severity: Severity = "error"
 ) -> Finding:
-    return Finding(rule=rule, severity=severity, message=expected, remedy=remedy, row=row.row, column=column, value=value)
+    return Finding(
+        rule=rule, severity=severity, message=expected, remedy=remedy, row=row.row, column=column, value=value
+    )
 
 
 def _near(word: str, known: Sequence[str]) -> str:
@@ -87,7 +101,7 @@ def texts_of(row: MatrixRow) -> Iterator[tuple[str, str]]:
             yield column, text
 
 
-# ---- the cell ----------------------------------------------------------------------------------------------------------
+# ---- the cell ------------------------------------------------------------------------------------------------------
 
 
 def zone_rule(row: MatrixRow, lexicon: Lexicon) -> Iterator[Finding]:
@@ -140,10 +154,12 @@ def brand_rule(row: MatrixRow, lexicon: Lexicon) -> Iterator[Finding]:
     excluded = {brand.lower() for brand in row.brand_exclude}
     for brand in row.brand_include:
         if brand.lower() in excluded:
-            yield _at(row, "L-BRAND", "brand_exclude", brand, "a brand that brand_include does not name", "remove it from one")
+            yield _at(
+                row, "L-BRAND", "brand_exclude", brand, "a brand that brand_include does not name", "remove it from one"
+            )
 
 
-# ---- the music ---------------------------------------------------------------------------------------------------------
+# ---- the music -----------------------------------------------------------------------------------------------------
 
 
 def bpm_rule(row: MatrixRow, lexicon: Lexicon) -> Iterator[Finding]:
@@ -205,10 +221,12 @@ def vocal_rule(row: MatrixRow, lexicon: Lexicon) -> Iterator[Finding]:
     """L-VOCAL: instrumental, wordless, or a language that the model sings."""
     if row.vocal not in {INSTRUMENTAL, WORDLESS} and row.vocal not in lexicon.languages:
         expected = "instrumental, wordless or a language code such as en"
-        yield _at(row, "L-VOCAL", "vocal", row.vocal, expected, _near(row.vocal, [INSTRUMENTAL, WORDLESS]) or "correct it")
+        yield _at(
+            row, "L-VOCAL", "vocal", row.vocal, expected, _near(row.vocal, [INSTRUMENTAL, WORDLESS]) or "correct it"
+        )
 
 
-# ---- the words ---------------------------------------------------------------------------------------------------------
+# ---- the words -----------------------------------------------------------------------------------------------------
 
 
 def instruments_rule(row: MatrixRow, lexicon: Lexicon) -> Iterator[Finding]:
@@ -255,14 +273,32 @@ def never_rule(row: MatrixRow, lexicon: Lexicon) -> Iterator[Finding]:
     rule = f"L-NEVER-{row.zone.upper()}"
     for column, text in texts_of(row):
         for word in zone.never.found_in(text):
-            yield _at(row, rule, column, text, f"nothing of the never-list of {row.zone}: {word}", "choose another word or instrument")
+            yield _at(
+                row,
+                rule,
+                column,
+                text,
+                f"nothing of the never-list of {row.zone}: {word}",
+                "choose another word or instrument",
+            )
     voice = row.vocal if row.vocal in {INSTRUMENTAL, WORDLESS} else "sung"
     if voice not in zone.vocals:
-        yield _at(row, rule, "vocal", row.vocal, " or ".join(sorted(zone.vocals)) + f" in {row.zone}", "set it to instrumental")
+        yield _at(
+            row,
+            rule,
+            "vocal",
+            row.vocal,
+            " or ".join(sorted(zone.vocals)) + f" in {row.zone}",
+            "set it to instrumental",
+        )
     if zone.bpm_min is not None and row.bpm_min < zone.bpm_min:
-        yield _at(row, rule, "bpm_min", row.bpm_min, f"{zone.bpm_min} beats per minute or more in {row.zone}", "raise it")
+        yield _at(
+            row, rule, "bpm_min", row.bpm_min, f"{zone.bpm_min} beats per minute or more in {row.zone}", "raise it"
+        )
     if zone.bpm_max is not None and row.bpm_max > zone.bpm_max:
-        yield _at(row, rule, "bpm_max", row.bpm_max, f"{zone.bpm_max} beats per minute or less in {row.zone}", "lower it")
+        yield _at(
+            row, rule, "bpm_max", row.bpm_max, f"{zone.bpm_max} beats per minute or less in {row.zone}", "lower it"
+        )
 
 
 def artist_rule(row: MatrixRow, lexicon: Lexicon) -> Iterator[Finding]:
@@ -270,14 +306,21 @@ def artist_rule(row: MatrixRow, lexicon: Lexicon) -> Iterator[Finding]:
     remedy = "describe the sound instead: nobody's name or work may be asked for"
     for column, text in texts_of(row):
         found = [*lexicon.artists.found_in(text), *lexicon.imitation.found_in(text)]
-        found += [name for name in lexicon.artists_like_words if re.search(rf"(?<![\w']){re.escape(name)}(?![\w'])", text)]
+        found += [
+            name for name in lexicon.artists_like_words if re.search(rf"(?<![\w']){re.escape(name)}(?![\w'])", text)
+        ]
         if found:
             yield _at(row, "L-ARTIST", column, text, f"no artist's name and no imitation: {found[0]}", remedy)
             continue
         for run in NAME_RUN.findall(text):
             if not all(word in lexicon.vocabulary for word in plain(run).split()):
                 yield _at(
-                    row, "L-ARTIST", column, text, f"no name of a person or work: {run}", "write it in lower case if it is no name"
+                    row,
+                    "L-ARTIST",
+                    column,
+                    text,
+                    f"no name of a person or work: {run}",
+                    "write it in lower case if it is no name",
                 )
                 break
 
@@ -287,7 +330,14 @@ def caption_words_rule(row: MatrixRow, lexicon: Lexicon) -> Iterator[Finding]:
     for column, text in texts_of(row):
         if not text.isascii():
             letter = next(c for c in text if not c.isascii())
-            yield _at(row, "L-ASCII", column, text, f"plain ASCII letters, not {letter}", "write it without accents and symbols")
+            yield _at(
+                row,
+                "L-ASCII",
+                column,
+                text,
+                f"plain ASCII letters, not {letter}",
+                "write it without accents and symbols",
+            )
         for word in lexicon.caption_never.found_in(text):
             expected = f"no word for tempo, key, metre or length: {word}"
             yield _at(row, "L-CAPTION-WORDS", column, text, expected, "remove it: these have columns of their own")
@@ -301,7 +351,9 @@ def caption_length_rule(row: MatrixRow, lexicon: Lexicon) -> Iterator[Finding]:
     length = len(captions.longest(row, lexicon))
     if length > most:
         column = max(("texture", "production", "instruments_core"), key=lambda name: max(map(len, getattr(row, name))))
-        yield _at(row, "L-CAPTION-LENGTH", column, f"a caption of {length} characters", f"at most {most}", "shorten its texts")
+        yield _at(
+            row, "L-CAPTION-LENGTH", column, f"a caption of {length} characters", f"at most {most}", "shorten its texts"
+        )
 
 
 def conflict_rule(row: MatrixRow, lexicon: Lexicon) -> Iterator[Finding]:

@@ -1,7 +1,8 @@
 """Reading a genre matrix: strictly, with every finding collected, in the words of a spreadsheet's user.
 
-The file is a CSV in UTF-8. What spreadsheets add on their own is accepted with a notice: a byte order mark, `;` or tab as separator,
-and with `;` a decimal comma. What would be guesswork is refused: other encodings, spreadsheet files, ragged rows.
+The file is a CSV in UTF-8. What spreadsheets add on their own is accepted with a notice: a byte order mark, `;` or
+tab as separator, and with `;` a decimal comma. What would be guesswork is refused: other encodings, spreadsheet
+files, ragged rows.
 """
 
 from __future__ import annotations
@@ -59,7 +60,14 @@ class _Reader:
     ) -> None:  # fmt: skip
         self.findings.append(
             Finding(
-                rule=rule, severity=severity, message=expected, remedy=remedy, row=row, column=column, value=value, file=self.file
+                rule=rule,
+                severity=severity,
+                message=expected,
+                remedy=remedy,
+                row=row,
+                column=column,
+                value=value,
+                file=self.file,
             )
         )
 
@@ -101,7 +109,7 @@ def load_matrix(path: Path | None = None, *, lexicon: Lexicon | None = None) -> 
     return matrix
 
 
-# ---- the file ----------------------------------------------------------------------------------------------------------
+# ---- the file ------------------------------------------------------------------------------------------------------
 
 
 def _read_rows(path: Path, reader: _Reader) -> list[MatrixRow]:
@@ -113,7 +121,9 @@ def _read_rows(path: Path, reader: _Reader) -> list[MatrixRow]:
     if any(f.severity == "error" for f in reader.findings):
         return []
     if not records:
-        reader.add("M-EMPTY", "a header and one row per cell", "start from the default: `ace-assets init`", value="no text")
+        reader.add(
+            "M-EMPTY", "a header and one row per cell", "start from the default: `ace-assets init`", value="no text"
+        )
         return []
     (_, header), *body = records
     positions = _positions(header, reader)
@@ -129,19 +139,32 @@ def _text_of(path: Path, reader: _Reader) -> str | None:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        reader.add("M-FILE", "a file", "correct the path, or write the defaults with `ace-assets init`", value="not found")
+        reader.add(
+            "M-FILE", "a file", "correct the path, or write the defaults with `ace-assets init`", value="not found"
+        )
         return None
     except OSError as error:
         reader.add("M-FILE", "a readable file", "correct the path or its rights", value=error.strerror)
         return None
     if not data.strip(b"\x00 \t\r\n" + UTF8_MARK):
-        reader.add("M-EMPTY", "a header and one row per cell", "start from the default: `ace-assets init`", value="an empty file")
+        reader.add(
+            "M-EMPTY",
+            "a header and one row per cell",
+            "start from the default: `ace-assets init`",
+            value="an empty file",
+        )
         return None
     if data.startswith((ZIP_MAGIC, OLE_MAGIC)):
         kind = "Excel 97-2003 workbook"
         if data.startswith(ZIP_MAGIC):
             opendocument = b"opendocument" in data[:200]
-            kind = "OpenDocument spreadsheet" if opendocument else "Excel workbook" if b"xl/" in data or b"[Content_Types]" in data else "zip archive"
+            kind = (
+                "OpenDocument spreadsheet"
+                if opendocument
+                else "Excel workbook"
+                if b"xl/" in data or b"[Content_Types]" in data
+                else "zip archive"
+            )
         reader.add("M-SPREADSHEET", "a CSV text file", f"open it in its program and {SAVE_AS}", value=f"{kind}")
         return None
     if data.startswith(UTF16_MARKS):
@@ -149,7 +172,13 @@ def _text_of(path: Path, reader: _Reader) -> str | None:
         return None
     if data.startswith(UTF8_MARK):
         data = data[len(UTF8_MARK) :]
-        reader.add("M-BOM", "UTF-8 without a byte order mark", "nothing: it was skipped", value="byte order mark", severity="notice")
+        reader.add(
+            "M-BOM",
+            "UTF-8 without a byte order mark",
+            "nothing: it was skipped",
+            value="byte order mark",
+            severity="notice",
+        )
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -207,7 +236,8 @@ def _positions(header: Sequence[str], reader: _Reader) -> dict[str, int] | None:
     if len(missing) == len(COLUMN_NAMES):
         reader.add(
             "M-HEADER", "the column names " + ", ".join(COLUMN_NAMES[:6]) + " ...",
-            "put the header back into row 1: `ace-assets init` writes a matrix with it", row=1, value=", ".join(names)[:80],
+            "put the header back into row 1: `ace-assets init` writes a matrix with it",
+            row=1, value=", ".join(names)[:80],
         )  # fmt: skip
         return None
     positions: dict[str, int] = {}
@@ -220,19 +250,36 @@ def _positions(header: Sequence[str], reader: _Reader) -> dict[str, int] | None:
         close = difflib.get_close_matches(name.lower().replace(" ", "_"), missing or COLUMN_NAMES, n=1, cutoff=0.6)
         if close and close[0] in missing:
             missing.remove(close[0])
-            reader.add("M-COLUMN-UNKNOWN", f"{close[0]}", f"rename it to {close[0]}", row=1, column=name or f"number {index + 1}")
+            reader.add(
+                "M-COLUMN-UNKNOWN",
+                f"{close[0]}",
+                f"rename it to {close[0]}",
+                row=1,
+                column=name or f"number {index + 1}",
+            )
         else:
             near = difflib.get_close_matches(name.lower(), COLUMN_NAMES, n=1)
             remedy = f"the nearest name is {near[0]}; remove or rename it" if near else "remove it"
             reader.add(
-                "M-COLUMN-UNKNOWN", "a column of the genre matrix", remedy, row=1, column=name or f"number {index + 1} (no name)"
+                "M-COLUMN-UNKNOWN",
+                "a column of the genre matrix",
+                remedy,
+                row=1,
+                column=name or f"number {index + 1} (no name)",
             )
     for name in missing:
-        reader.add("M-COLUMN-MISSING", "this column", "add it to the header and to every row", row=1, column=name, value="missing")
+        reader.add(
+            "M-COLUMN-MISSING",
+            "this column",
+            "add it to the header and to every row",
+            row=1,
+            column=name,
+            value="missing",
+        )
     return positions if all(name in positions for name in COLUMN_NAMES) else None
 
 
-# ---- one row -----------------------------------------------------------------------------------------------------------
+# ---- one row -------------------------------------------------------------------------------------------------------
 
 
 def _row(
@@ -271,8 +318,8 @@ def _value(column: Column, text: str, row: int, reader: _Reader) -> Any:
         text = column.default
     if len(text) > FIELD_MOST_CHARS:
         reader.add(
-            "M-LONG", f"at most {FIELD_MOST_CHARS} characters", "shorten it; is a quote missing?", row=row, column=column.name,
-            value=f"{len(text)} characters",
+            "M-LONG", f"at most {FIELD_MOST_CHARS} characters", "shorten it; is a quote missing?", row=row,
+            column=column.name, value=f"{len(text)} characters",
         )  # fmt: skip
         return None
     if any(ord(c) < 32 for c in text):
@@ -281,7 +328,11 @@ def _value(column: Column, text: str, row: int, reader: _Reader) -> Any:
     if column.kind == "slug":
         if SLUG.fullmatch(text) is None or len(text) > SLUG_MOST_CHARS:
             suggestion = "-".join(re.findall(r"[a-z0-9]+", text.lower()))[:SLUG_MOST_CHARS].strip("-")
-            refuse("M-SLUG", "lower-case letters and digits joined by hyphens", f"write {suggestion}" if suggestion else "rename it")
+            refuse(
+                "M-SLUG",
+                "lower-case letters and digits joined by hyphens",
+                f"write {suggestion}" if suggestion else "rename it",
+            )
         return text
     if column.kind == "whole":
         if text == "":

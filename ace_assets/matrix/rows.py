@@ -5,7 +5,6 @@ How a file becomes rows is `reading`'s; what a row may ask for is `lint`'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Literal
 

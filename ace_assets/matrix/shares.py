@@ -1,7 +1,8 @@
 """Which cells a campaign reaches, and how many prompts it takes of each.
 
-The order in which cells are reached depends on the cells' keys alone, so that editing a row moves no other; it spreads evenly over
-zones, then over genres, dayparts and moods within a zone. Every prefix is a representative share, and a larger campaign contains a smaller one.
+The order in which cells are reached depends on the cells' keys alone, so that editing a row moves no other; it
+spreads evenly over zones, then over genres, dayparts and moods within a zone. Every prefix is a representative share,
+and a larger campaign contains a smaller one.
 """
 
 from __future__ import annotations

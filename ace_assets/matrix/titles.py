@@ -17,8 +17,8 @@ OTHER_ZONES = "other"
 def titles(cell: str, zone: str, lexicon: Lexicon) -> Iterator[str]:
     """Yield the titles of a cell's prompts, in order.
 
-    A walk through all combinations of adjective, noun and ending with a step that shares no factor with their number: none comes
-    twice before all were used.
+    A walk through all combinations of adjective, noun and ending with a step that shares no factor with their number:
+    none comes twice before all were used.
     """
     adjectives, endings = lexicon.title_adjectives, lexicon.title_endings
     nouns = lexicon.title_nouns.get(zone, lexicon.title_nouns[OTHER_ZONES])
