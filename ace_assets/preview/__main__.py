@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free port")
     parser.add_argument("--faults", default="", metavar="SPEC", help="for example service_s=2,drop=0.02,seed=7")
     parser.add_argument("--folder", type=Path, default=None, help="keep audio and the disk cache there")
+    parser.add_argument("--remove-folder", action="store_true", help="remove the folder at the end")
     parser.add_argument("--most-audio-bytes", type=int, default=MOST_AUDIO_BYTES)
     parser.add_argument("--end-with-parent", type=int, default=0, metavar="PID", help="end when this process is gone")
     options = parser.parse_args()
@@ -32,6 +33,7 @@ def main() -> int:
             options.port,
             options.faults,
             folder=options.folder,
+            remove_folder=options.remove_folder,
             on_ready=lambda url: print(url, flush=True),  # noqa: T201
             should_stop=parent_is_gone,
             most_audio_bytes=options.most_audio_bytes,

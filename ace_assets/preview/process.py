@@ -64,10 +64,19 @@ def running_preview(
             environment[KEY_VARIABLE] = api_key
         command = [sys.executable, "-m", "ace_assets.preview", "--port", str(port), "--faults", faults]
         command += ["--end-with-parent", str(os.getpid())]
-        command += ["--folder", str(folder)] if folder else []
+        command += ["--folder", str(folder)] if folder else ["--folder", f"{scratch}/data", "--remove-folder"]
         address = Path(scratch) / "address"
         with log.open("ab") as errors, address.open("wb") as output:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=environment)
+            process = (
+                subprocess.Popen(  # in a session of its own, so that Ctrl-C reaches only its parent, which ends it
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=errors,
+                    env=environment,
+                    start_new_session=True,
+                )
+            )
         try:
             url = _wait_until_healthy(process, address, log, start_timeout_s)
             yield PreviewProcess(url, process.pid, log, process)

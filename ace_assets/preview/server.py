@@ -11,11 +11,13 @@ import hmac
 import json
 import os
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -87,7 +89,6 @@ class PreviewServer:
         self.jobs = JobStore(folder, faults, most_audio_bytes=most_audio_bytes)
         self._key = api_key
         self._created_s = int(time.time())
-        self._faults_of_server = {"models": 0}
 
     @property
     def faults(self) -> Faults:
@@ -292,9 +293,9 @@ class PreviewServer:
             raise HTTPException(404, "Audio file not found")
         kind = CONTENT_TYPES.get(path.suffix[1:].lower(), "application/octet-stream")
         self.jobs.counters.audio_bytes += path.stat().st_size
-        return self._harmed_audio(path, kind) or FileResponse(path, media_type=kind)
+        return self._harmed_audio(request, path, kind) or FileResponse(path, media_type=kind)
 
-    def _harmed_audio(self, path: Path, kind: str) -> Response | None:
+    def _harmed_audio(self, request: Request, path: Path, kind: str) -> Response | None:
         """Return the answer with a fault of the body, None where there is none."""
         faults = self.faults
         if faults.strikes("hostile_huge"):
@@ -302,7 +303,7 @@ class PreviewServer:
         if faults.strikes("short"):
             data = path.read_bytes()
             return StreamingResponse(
-                _parts(data[: len(data) // 2]), media_type=kind, headers={"content-length": str(len(data))}
+                _part_of(data[: len(data) // 2], request), media_type=kind, headers={"content-length": str(len(data))}
             )
         if faults.strikes("truncated"):
             data = path.read_bytes()
@@ -360,22 +361,22 @@ class _Wire:
             await asyncio.sleep(_HANG_S)
         if faults.strikes("drop"):
             _cut(Request(scope))
+            await asyncio.sleep(0.01)  # the loop tells the connection that it is lost
+            return
         if faults.strikes("http500"):
             await PlainTextResponse("Internal Server Error", status_code=500)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        with suppress(Exception):  # answered as 500 text/plain already, as the real server's crashes are
+            await self._app(scope, receive, send)
 
 
-class _Cut(BaseException):
-    """The connection is gone; there is nobody to answer."""
-
-
-def _cut(request: Request) -> None:
-    """Reset the connection of a request."""
-    if request.client:
-        transport = _connections.get((request.client.host, request.client.port))
-        if transport:
-            transport.abort()
+def _cut(request: Request, *, gently: bool = False) -> None:
+    """Reset the connection of a request; gently: close it after what was already written."""
+    transport = _connections.get((request.client.host, request.client.port)) if request.client else None
+    if transport and gently:
+        transport.close()
+    elif transport:
+        transport.abort()
 
 
 def _loopback_only(request: Request) -> None:
@@ -394,9 +395,12 @@ async def _crash(request: Request, error: Exception) -> Response:
     return PlainTextResponse("Internal Server Error", status_code=500)
 
 
-async def _parts(data: bytes) -> AsyncIterator[bytes]:
+async def _part_of(data: bytes, request: Request) -> AsyncIterator[bytes]:
+    """Yield the data, then end the connection although more was promised."""
     for start in range(0, len(data), _PART_BYTES):
         yield data[start : start + _PART_BYTES]
+    _cut(request, gently=True)
+    await asyncio.sleep(_HANG_S)
 
 
 async def _slowly(data: bytes, bytes_per_s: float) -> AsyncIterator[bytes]:
@@ -419,6 +423,7 @@ def serve(
     faults: str = "",
     *,
     folder: Path | None = None,
+    remove_folder: bool = False,
     on_ready: Callable[[str], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     most_audio_bytes: int = MOST_AUDIO_BYTES,
@@ -431,7 +436,8 @@ def serve(
         host: address to listen on; loopback unless you mean it.
         port: port to listen on; 0 takes a free one.
         faults: specification of the faults to inject, see `faults.parse_faults`.
-        folder: keeps audio and the disk cache there, over restarts; None for a temporary folder, removed at the end.
+        folder: keeps audio and the disk cache there, over restarts; None for a temporary folder.
+        remove_folder: remove that folder at the end; a temporary one is always removed.
         on_ready: called once with the server's address when it accepts connections.
         should_stop: asked twice a second; True ends the server.
         most_audio_bytes: the oldest audio is deleted beyond this.
@@ -443,6 +449,8 @@ def serve(
     parsed = parse_faults(faults)
     listener = _listen(host, port)
     place = folder or Path(tempfile.mkdtemp(prefix="ace-preview-"))
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _leave)  # uvicorn raises the signal again once it has shut down
     try:
         place.mkdir(parents=True, exist_ok=True)
         key = os.environ.get(KEY_VARIABLE, "")
@@ -459,8 +467,13 @@ def serve(
         asyncio.run(_run(runner, listener, on_ready, should_stop))
     finally:
         listener.close()
-        if folder is None:
+        if folder is None or remove_folder:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def _leave(number: int, frame: object) -> None:
+    del number, frame
+    raise SystemExit(0)
 
 
 async def _run(
