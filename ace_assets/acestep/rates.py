@@ -6,10 +6,9 @@ Both are shown side by side; the measured one counts. What a GPU may be asked at
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from ace_assets.acestep.assumptions import Assumptions
@@ -180,23 +179,72 @@ def measured_take_time(
             expected="columns " + ", ".join(MEASURED_COLUMNS),
             remedy="run `ace-assets servers probe` again",
         )
-    times_s = []
-    for row in measured.iter_rows(named=True):
-        seconds = row["seconds"]
-        if seconds is None or not math.isfinite(seconds) or seconds <= 0 or row["gpu"] is None or row["model"] is None:
-            continue
-        known = tiers.aliases.get(plain_gpu_name(row["gpu"]), row["gpu"])
-        if known != gpu or full_name(row["model"]) != full_name(model):
-            continue
-        if row.get("steps") is not None and row["steps"] != steps:
-            continue
-        if row.get("lm") is not None and lm_size(row["lm"]) != lm_size(lm):
-            continue
-        length_s = row.get("duration_s") or duration_s
-        scale = length_factor(duration_s, book, assumptions) / length_factor(length_s, book, assumptions)
-        times_s.append(seconds * scale)
-    if not times_s:
+    columns = {"steps": pl.Int64, "lm": pl.String, "duration_s": pl.Float64}
+    rows = measured.with_columns(
+        pl.lit(None, dtype=kind).alias(name) for name, kind in columns.items() if name not in measured.columns
+    )
+    rows = rows.with_columns(
+        seconds=pl.col("seconds").cast(pl.Float64), duration_s=pl.col("duration_s").fill_null(duration_s)
+    )
+    rows = rows.filter(
+        pl.col("gpu").is_in(_names_of(rows["gpu"], lambda name: tiers.aliases.get(plain_gpu_name(name), name) == gpu)),
+        pl.col("model").is_in(_names_of(rows["model"], lambda name: full_name(name) == full_name(model))),
+        pl.col("lm").is_null() | pl.col("lm").is_in(_names_of(rows["lm"], lambda name: _same_lm(name, lm))),
+        pl.col("steps").is_null() | (pl.col("steps") == steps),
+        pl.col("seconds").is_finite() & (pl.col("seconds") > 0) & (pl.col("duration_s") > 0),
+    )
+    if rows.is_empty():
         return None
-    array = np.asarray(times_s)
+    fixed, growing = assumptions.fixed_share, (1 - assumptions.fixed_share) / book.reference_duration_s
+    array = (rows["seconds"] / (fixed + growing * rows["duration_s"])).to_numpy()
+    array = array * length_factor(duration_s, book, assumptions)
     error_s = float(array.std(ddof=1) / math.sqrt(len(array))) if len(array) > 1 else 0.0
     return TakeTime(MEASURED, float(array.mean()), error_s, len(array))
+
+
+def _names_of(column: pl.Series, matches: Callable[[str], bool]) -> list[str]:
+    """Return the names in a column that match; each distinct name is looked at once."""
+    return [name for name in column.drop_nulls().unique().cast(pl.String) if matches(name)]
+
+
+def _same_lm(name: str, lm: str | None) -> bool:
+    try:
+        return lm_size(name) == lm_size(lm)
+    except ConfigError:  # a server may report any name; one without a size is not the campaign's
+        return False
+
+
+def measured_from_takes(takes: pl.DataFrame, plan: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Return the measured seconds of stored takes, in the columns that `measured_take_time` reads.
+
+    A server reports the language model that it has loaded, used or not; only the request tells whether it was used.
+
+    Args:
+        takes: manifests (`tables.Takes`), one or many cells. Preview takes and takes without a known GPU do not count.
+        plan: the planned takes (`tables.PlannedTakes`) with their requests; without it steps and language model are
+            left open, and takes of the same model count whatever theirs were.
+    """
+    found = takes.filter(~pl.col("preview"), pl.col("gpu").is_not_null(), pl.col("server_s").is_not_null())
+    columns = [
+        pl.col("gpu"),
+        pl.col("requested_model").alias("model"),
+        pl.col("server_s").alias("seconds"),
+        pl.col("duration_s"),
+    ]
+    if plan is None:
+        return found.select(columns)
+
+    def asked(name: str) -> pl.Expr:
+        return pl.col("request_json").str.json_path_match(f"$.{name}")
+
+    used_lm = pl.coalesce(asked("lm_model_path"), pl.col("lm_model"))
+    return found.join(plan.select("take_id", "request_json"), on="take_id", how="left").select(
+        *columns,
+        asked("inference_steps").cast(pl.Int64, strict=False).alias("steps"),
+        pl.when(pl.col("request_json").is_null())
+        .then(None)
+        .when(asked("thinking") == "true")
+        .then(used_lm)
+        .otherwise(pl.lit(NO_LM))
+        .alias("lm"),
+    )

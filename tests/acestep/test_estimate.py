@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from ace_assets.acestep.assumptions import Triple
 from ace_assets.acestep.estimate import CampaignSize, Estimate, Spread, estimate
 from ace_assets.acestep.prices import PriceBook, load_price_book
-from ace_assets.acestep.rates import AssumedRate
+from ace_assets.acestep.rates import AssumedRate, measured_from_takes
 from ace_assets.acestep.tiers import load_tiers
 from ace_assets.acestep.yearly import yearly_table
 from ace_assets.errors import ConfigError
+from ace_assets.tables import Takes
 
 BOOK = load_price_book()
 TIERS = load_tiers()
@@ -315,3 +316,49 @@ def test_a_triangular_quantile_agrees_with_scipy() -> None:
     u = np.linspace(0, 1, 101)
     mine = Triple(1.0, 2.0, 5.0).quantile(u)
     assert mine == pytest.approx(triang.ppf(u, c=0.25, loc=1, scale=4))
+
+
+def stored_takes() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "take_id": list("abcde"),
+            "preview": [False, False, True, False, False],
+            "gpu": ["RTX 3090", "RTX 3090", "RTX 3090", None, "RTX 3090"],
+            "requested_model": ["acestep-v15-turbo"] * 5,
+            "server_s": [6.0, 8.0, 0.1, 5.0, None],
+            "lm_model": ["acestep-5Hz-lm-1.7B"] * 5,
+            "duration_s": [180.0, 180.0, 180.0, 180.0, None],
+        }
+    )
+
+
+def test_stored_takes_are_measurements_and_preview_takes_are_not() -> None:
+    found = estimated(CampaignSize(20), "RTX 3090", measured=measured_from_takes(stored_takes()))
+    assert (found.measured_takes, found.measured_s_per_take) == (2, pytest.approx(7.0))
+
+
+def test_the_request_tells_whether_the_loaded_language_model_was_used() -> None:
+    plan = pl.DataFrame(
+        {
+            "take_id": ["a", "b"],
+            "request_json": ['{"inference_steps": 8, "thinking": true}', '{"inference_steps": 8, "thinking": false}'],
+        }
+    )
+    rows = measured_from_takes(stored_takes(), plan)
+    with_lm = estimated(CampaignSize(20, lm="1.7B"), "RTX 3090", measured=rows)
+    without = estimated(CampaignSize(20), "RTX 3090", measured=rows)
+    assert (with_lm.measured_takes, with_lm.measured_s_per_take) == (1, pytest.approx(6.0))
+    assert (without.measured_takes, without.measured_s_per_take) == (1, pytest.approx(8.0))
+    assert estimated(CampaignSize(20, steps=20), "RTX 3090", measured=rows).basis == "assumed"
+
+
+def test_the_manifests_table_has_every_column_that_a_measurement_needs() -> None:
+    assert {"take_id", "preview", "gpu", "requested_model", "server_s", "lm_model", "duration_s"} <= set(
+        Takes.columns()
+    )
+
+
+def test_a_language_model_that_a_server_names_without_a_size_is_no_measurement_of_the_campaigns() -> None:
+    rows = measured(seconds=[1.0, 3.0], lm=["mystery", "acestep-5Hz-lm-1.7B"])
+    found = estimated(CampaignSize(20, lm="1.7B"), "RTX 3090", measured=rows)
+    assert (found.measured_takes, found.measured_s_per_take) == (1, pytest.approx(3.0))
