@@ -21,6 +21,7 @@ CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # base 32 without I, L, O and U,
 TRACK_PREFIX = "ACE-"
 TRACK_ID_CHARS = 10  # 50 bits: two of 100,000 tracks share one in four of a million catalogs
 SEED_LIMIT = 2**31 - 1
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:
@@ -49,7 +50,7 @@ def canonical_json(value: Any) -> str:
     >>> canonical_json({"b": 7.0, "a": [0.5, True]})
     '{"a":[0.5,true],"b":7}'
     """
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _ENCODER.encode(_plain(value))
 
 
 def without_defaults(facts: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,8 @@ def compose(row: MatrixRow, lexicon: Lexicon, *, instruments: Sequence[str], tex
     """Return the caption of one prompt."""
     kind = "instrumental" if row.vocal == INSTRUMENTAL else "with a wordless voice" if row.vocal == WORDLESS else "song"
     style = f"{row.mood.replace('-', ' ')} {lexicon.style_caption(row.genre)} {kind}"
-    return ", ".join([style, *instruments, texture, production])
+    zone = lexicon.zones.get(row.zone)
+    return ", ".join([style, *instruments, texture, production, *(() if zone is None else zone.caption)])
 
 
 def longest(row: MatrixRow, lexicon: Lexicon) -> str:

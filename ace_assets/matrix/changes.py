@@ -1,4 +1,4 @@
-"""What a new plan would change against the one before it, and the brake on a refresh that changes or spends too much."""
+"""What a new plan would change against the one before it, and the brake on a refresh that changes or spends much."""
 
 from __future__ import annotations
 

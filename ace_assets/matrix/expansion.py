@@ -1,4 +1,4 @@
-"""The expansion of a matrix and a campaign to a plan: what is to exist. Pure: equal input makes the same plan everywhere.
+"""The expansion of a matrix and a campaign to a plan: what is to exist. Pure: equal input makes equal plans everywhere.
 
 Prompt k of a cell is the same in every campaign, and depends on its row and on nothing else. The plan is the only
 place where a campaign counts.
@@ -137,7 +137,7 @@ def make_plan(
         engine: the engine that will work, which must be the profile's.
         extra_takes: prompt id -> takes beyond the matrix's takes per prompt (see `supersession.top_up`).
         cells_glob: plan only the cells whose key matches, e.g. `spa.*`; the campaign's size is then taken of these
-        alone. lexicon: the words; those that ship with the package for None.
+        alone. lexicon: the words; for None those that the matrix was read with, or those that ship.
 
     Raises:
         ConfigError: the profile is for another engine.
@@ -148,7 +148,7 @@ def make_plan(
             f"profile {profile.name}", value=f"engine {profile.engine}", expected=f"a profile for {engine}",
             remedy="choose another profile, or point --servers at that engine",
         )  # fmt: skip
-    words = load_lexicon() if lexicon is None else lexicon
+    words = lexicon or matrix.lexicon or load_lexicon()
     rows = sorted(matrix.rows, key=lambda row: row.cell)
     if cells_glob is not None:
         matching = [row for row in rows if fnmatch.fnmatchcase(row.cell, cells_glob)]
@@ -214,8 +214,8 @@ def _build(
                 takes["take_index"].append(index)
                 takes["engine"].append(profile.engine)
                 takes["model"].append(profile.model)
-                takes["seed"].append(seed_of(take))
-                takes["request_json"].append(request_json(halves, take))
+                takes["seed"].append(seed := seed_of(take))
+                takes["request_json"].append(request_json(halves, seed))
     frames = [
         tables.validated(table, pl.DataFrame(columns, schema=tables.polars_schema(table)))
         for table, columns in ((tables.Cells, cells), (tables.Prompts, prompts), (tables.PlannedTakes, takes))

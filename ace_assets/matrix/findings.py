@@ -12,7 +12,7 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
-from ace_assets.errors import ConfigError
+from ace_assets.errors import ConfigError, shorten
 
 Severity = Literal["error", "warning", "notice"]
 SEVERITY_ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "notice": 2}
@@ -103,26 +103,58 @@ def summary(findings: Sequence[Finding]) -> str:
     return ", ".join(words)
 
 
+def grouped(findings: Sequence[Finding]) -> list[tuple[Finding, list[int]]]:
+    """Return the findings in order, those that differ only in their row as one, with its rows. Errors stay apart."""
+    groups: dict[tuple[object, ...], tuple[Finding, list[int]]] = {}
+    for f in in_order(findings):
+        own = f.row if f.severity == "error" else None
+        key = (f.severity, f.rule, f.column, str(f.value), f.message, f.remedy, own)
+        rows = groups.setdefault(key, (f, []))[1]
+        if f.row is not None:
+            rows.append(f.row)
+    return list(groups.values())
+
+
+def ranges(rows: Sequence[int]) -> str:
+    """Return row numbers as people write them.
+
+    >>> ranges([2, 3, 4, 9])
+    '2-4, 9'
+    """
+    spans: list[list[int]] = []
+    for row in sorted(set(rows)):
+        if spans and row == spans[-1][1] + 1:
+            spans[-1][1] = row
+        else:
+            spans.append([row, row])
+    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in spans)
+
+
 def report_lines(findings: Sequence[Finding]) -> list[str]:
     """Return the findings as plain lines, errors first, then the summary."""
-    return [f"{f.severity}: {f.line()}" for f in in_order(findings)] + [summary(findings)]
+    lines = []
+    for f, rows in grouped(findings):
+        also = f" (rows {ranges(rows)})" if len(rows) > 1 else ""
+        lines.append(f"{f.severity}: {f.line()}{also}")
+    return [*lines, summary(findings)]
 
 
 def report_table(findings: Sequence[Finding]) -> Table:
-    """Return the findings as a table for the terminal."""
+    """Return the findings as a table for the terminal, errors first."""
     table = Table(title=summary(findings), title_justify="left", expand=False)
-    for heading, justify in (("", "left"), ("rule", "left"), ("row", "right"), ("column", "left")):
-        table.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("rule", no_wrap=True)
+    table.add_column("rows", overflow="fold")
+    table.add_column("column", overflow="fold")
     table.add_column("found", overflow="fold")
     table.add_column("expected; what to do", overflow="fold")
-    for f in in_order(findings):
-        found = "" if f.value is None else str(f.value)
+    for f, rows in grouped(findings):
         table.add_row(
             f"[{STYLES[f.severity]}]{f.severity}[/]",
             f.rule,
-            "" if f.row is None else str(f.row),
+            ranges(rows),
             f.column or "",
-            _literal(found),
+            _literal("" if f.value is None else shorten(f.value)),
             _literal(f"{f.message}; {f.remedy}"),
         )
     return table
@@ -134,7 +166,7 @@ def _literal(text: str) -> str:
 
 
 def report(findings: Sequence[Finding], console: Console | None = None) -> int:
-    """Print the findings (a table on a terminal, else plain lines) and return the exit status: 1 with errors, else 0."""
+    """Print the findings, a table on a terminal, else plain lines; return the exit status: 1 with errors, else 0."""
     console = console or Console()
     if console.is_terminal and findings:
         console.print(report_table(findings))

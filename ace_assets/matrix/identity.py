@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ace_assets.identity import canonical_json, hash_id, hash_text, seed_of, without_defaults
+from ace_assets.identity import canonical_json, hash_id, hash_text, without_defaults
 from ace_assets.matrix.campaigns import Profile
 
 # Values at identity version 1. A field that is added later enters here with the value that it had had: no id changes.
@@ -164,6 +164,6 @@ class Requests:
         return head, tail
 
 
-def request_json(halves: tuple[str, str], take: str) -> str:
-    """Return the request of one take: the prompt's halves around the seed that its id yields."""
-    return f"{halves[0]}{seed_of(take)}{halves[1]}"
+def request_json(halves: tuple[str, str], seed: int) -> str:
+    """Return the request of one take: the prompt's halves around the take's seed."""
+    return f"{halves[0]}{seed}{halves[1]}"

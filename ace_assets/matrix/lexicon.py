@@ -79,6 +79,7 @@ class Zone:
         never: words that its rows may not hold.
         vocals: what the column vocal may be, of instrumental, wordless and sung.
         bpm_min, bpm_max: tempo limits, or None.
+        caption: words that end every caption of the zone.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Zone:
     vocals: frozenset[str]
     bpm_min: int | None
     bpm_max: int | None
+    caption: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,7 @@ def _load(toml_path: Path, artists_path: Path) -> Lexicon:
             frozenset(_texts(entry, f"{name} zones.{zone}", "vocals")),
             entry.get("bpm_min"),
             entry.get("bpm_max"),
+            tuple(entry.get("caption", ())),
         )
     common, niche = _texts(data, name, "styles", "common"), _texts(data, name, "styles", "niche")
     instruments, rare = _texts(data, name, "instruments", "common"), _texts(data, name, "instruments", "rare")

@@ -55,12 +55,9 @@ def lint(rows: Sequence[MatrixRow], lexicon: Lexicon, *, file: str = MATRIX_NAME
     for row in rows:
         found = [finding for rule in RULES for finding in rule(row, lexicon)]
         if row.cell in first_row:
-            found.append(
-                _at(
-                    row, "L-DUPLICATE", "mood", row.cell, f"each cell once; row {first_row[row.cell]} has it already",
-                    "change its genre, daypart or mood, or remove one of the two rows",
-                )
-            )  # fmt: skip
+            expected = f"each cell once; row {first_row[row.cell]} has it already"
+            remedy = "change its genre, daypart or mood, or remove one of the two rows"
+            found.append(_at(row, "L-DUPLICATE", "zone+genre+daypart+mood", row.cell, expected, remedy))
         first_row.setdefault(row.cell, row.row)
         findings += found
     if file == MATRIX_NAME:

@@ -43,6 +43,7 @@ WHOLE = re.compile(r"[+-]?\d+(\.0+)?")
 REAL = re.compile(r"[+-]?\d+(\.\d+)?")
 FLAGS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 KEY = re.compile(r"([A-Ga-g])([#b]?) ?(m|maj|min|major|minor)?", re.IGNORECASE)
+METRES = {"4/4": "4", "3/4": "3", "2/4": "2", "6/8": "6"}
 FIELD_MOST_CHARS = 4000
 
 
@@ -94,7 +95,7 @@ def check_matrix(path: Path | None = None, *, lexicon: Lexicon | None = None) ->
     findings = [*reader.findings, *lint.lint(rows, words, file=file.name)]
     if any(finding.severity == "error" for finding in findings):
         return None, findings
-    return Matrix(tuple(rows), file.name, tuple(findings)), findings
+    return Matrix(tuple(rows), file.name, tuple(findings), words), findings
 
 
 def load_matrix(path: Path | None = None, *, lexicon: Lexicon | None = None) -> Matrix:
@@ -355,7 +356,7 @@ def _value(column: Column, text: str, row: int, reader: _Reader) -> Any:
         return FLAGS[text.lower()]
     if column.kind in {"list", "key list"}:
         return _list(column, text, refuse)
-    return text
+    return METRES.get(text, text) if column.name == "time_signature" else text
 
 
 def _list(column: Column, text: str, refuse: Any) -> tuple[str, ...]:

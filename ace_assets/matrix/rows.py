@@ -5,11 +5,12 @@ How a file becomes rows is `reading`'s; what a row may ask for is `lint`'s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from ace_assets.identity import hash_id
 from ace_assets.matrix.findings import MATRIX_NAME, Finding
+from ace_assets.matrix.lexicon import Lexicon
 
 LIST_SEPARATOR = "|"
 INSTRUMENTAL, WORDLESS = "instrumental", "wordless"
@@ -126,11 +127,13 @@ class Matrix:
         rows: one per cell, in the order of the file.
         file: name of the file, for messages.
         findings: warnings and notices that ride along.
+        lexicon: the words that it was linted with.
     """
 
     rows: tuple[MatrixRow, ...]
     file: str = MATRIX_NAME
-    findings: tuple[Finding, ...] = field(default=())
+    findings: tuple[Finding, ...] = ()
+    lexicon: Lexicon | None = None
 
     def content_hash(self) -> str:
         """Return a hash of what the matrix says; order and numbering of its rows do not matter."""
