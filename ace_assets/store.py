@@ -4,6 +4,7 @@ Everything lives under one root, `ACE_DATA_DIR`: a folder, or `s3://bucket/prefi
 `ace_assets.blobs`), writing a cell needs its lease (`ace_assets.leases`). What a table's columns mean is said in
 `ace_assets.tables`.
 
+    matrix/<content_hash>/, matrix/current.json     the matrix as it was planned from
     plans/current.json                       which plan is pinned by new runs
     plans/<plan_id>/{plan.json, cells, prompts, planned_takes .parquet}
     takes/<ab>/<take_id>.{flac, json}        audio by identity, and the server's facts beside it
@@ -187,6 +188,28 @@ class Store:
             self._put_table(f"{folder}/planned_takes.parquet", tables.PlannedTakes, planned_takes, {"plan_id": plan_id})
             self._put_json(f"{folder}/plan.json", {**facts, "plan_id": plan_id})
         self._put_json("plans/current.json", {"plan_id": plan_id, "since": dt.datetime.now(dt.UTC).isoformat()})
+
+    def publish_matrix(self, files: Mapping[str, bytes], *, content_hash: str) -> None:
+        """Keep the matrix (and what is read beside it) as it is now, so that a plan is made of one state of it."""
+        for name, data in files.items():
+            self.blobs.put(f"matrix/{content_hash}/{name}", data)
+        self._put_json("matrix/current.json", {"content_hash": content_hash, "files": sorted(files)})
+
+    @contextlib.contextmanager
+    def matrix_files(self) -> Iterator[Path]:
+        """Give a local folder with the matrix as it was last kept, for the length of the block."""
+        pointer = self._get_json("matrix/current.json")
+        if pointer is None:
+            raise StoreError("genre matrix", value="none kept", expected="one", remedy="materialize genre_matrix first")
+        with self.scratch() as folder:
+            for name in pointer["files"]:
+                data = self.blobs.get(f"matrix/{pointer['content_hash']}/{name}")
+                if data is None:
+                    raise StoreError(
+                        f"matrix {name}", value="missing", expected="a kept file", remedy="materialize genre_matrix again"
+                    )
+                (folder / name).write_bytes(data)
+            yield folder
 
     def current_plan_id(self) -> str | None:
         """Return the id of the plan that new runs pin, or None before the first."""

@@ -18,6 +18,7 @@ from ace_assets.scoring.selection import DUPLICATE, REJECTED, select_takes
 from ace_assets.store import Store
 
 PRUNED_FATES = (REJECTED, DUPLICATE)
+WORDS = ("retired", "restored")
 FOREIGN_MARK = "@other-engine"
 
 
@@ -61,16 +62,17 @@ def score_cell(
         prompts.select("prompt_id", "zone", "requested_bpm", "requested_key"), on="prompt_id", how="inner"
     )
     rows = _measured(store, fresh, progress)
+    events = store.events(cell)
     scores = pl.concat([earlier, tables.from_rows(tables.TakeScores, rows)]) if rows else earlier
     decided = select_takes(
         _apart(scores, _foreign(takes, store.plan_table(plan_id, tables.PlannedTakes, cell=cell))),
         tracks_per_prompt=_tracks_wanted(prompts, store.plan_table(plan_id, tables.Cells, cell=cell)),
         previous=earlier,
-        retired=retired_takes(store.events(cell)),
+        retired=retired_takes(events),
     )
     decided = decided.with_columns(prompt_id=pl.col("prompt_id").str.strip_suffix(FOREIGN_MARK))
     frame = tables.validated(tables.TakeScores, decided.sort("prompt_id", "take_index", "take_id"))
-    store.publish_manifest(cell, tables.TakeScores, frame, lease=lease, plan_id=plan_id)
+    store.publish_manifest(cell, tables.TakeScores, frame, lease=lease, plan_id=plan_id, last_word=last_word(events))
     gone = frame.filter(pl.col("fate").is_in(PRUNED_FATES))["take_id"]
     pruned = _prune(store, cell, takes, gone, lease=lease, plan_id=plan_id, facts=facts)
     return CellScores(frame, plan_id, len(rows), pruned)
@@ -139,9 +141,15 @@ def _measured(store: Store, fresh: pl.DataFrame, progress: Callable[[str], None]
     return rows
 
 
+def last_word(events: pl.DataFrame) -> str:
+    """Return the id of the last event that a person caused, empty where there is none."""
+    words = events.filter(pl.col("kind").is_in(WORDS))["event_id"]
+    return str(words.max()) if len(words) else ""
+
+
 def retired_takes(events: pl.DataFrame) -> dict[str, str]:
     """Return the reason per take whose last word in the history is that it was retired."""
-    words = events.filter(pl.col("kind").is_in(["retired", "restored"])).sort("event_id")
+    words = events.filter(pl.col("kind").is_in(WORDS)).sort("event_id")
     last = words.group_by("take_id", maintain_order=True).last()
     return {
         take_id: reason or "no reason given"

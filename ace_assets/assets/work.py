@@ -1,0 +1,75 @@
+"""What every asset's body is wrapped in: deliberate errors become one line in the UI, and a run says that it lives.
+
+A run's mark is a locked file in DAGSTER_HOME: the system frees the lock when the process dies, so that `recover` can
+tell a run that works from one that was killed.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from ace_assets.errors import AceAssetsError
+
+MARKS = "ace_runs"
+
+
+def marks_folder() -> Path | None:
+    """Return where runs of this machine leave their marks, or None without a DAGSTER_HOME."""
+    home = os.environ.get("DAGSTER_HOME")
+    return Path(home) / MARKS if home else None
+
+
+@contextlib.contextmanager
+def marked_alive(run_id: str) -> Iterator[None]:
+    """Hold the run's mark for the length of the block."""
+    folder = marks_folder()
+    if folder is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{run_id}.lock"
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+def is_alive(run_id: str) -> bool | None:
+    """Say whether a process holds the run's mark; None where the run never left one on this machine."""
+    folder = marks_folder()
+    path = folder / f"{run_id}.lock" if folder else None
+    if path is None or not path.exists():
+        return None
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        return False
+
+
+@contextlib.contextmanager
+def working(context: dg.AssetExecutionContext, **facts: Any) -> Iterator[None]:
+    """Mark the run as alive; turn a deliberate error into a failure that shows its one line.
+
+    Raises:
+        dg.Failure: with the error's message and its fields as metadata.
+    """
+    with marked_alive(context.run_id):
+        try:
+            yield
+        except AceAssetsError as error:
+            raise failure(error, facts) from error
+
+
+def failure(error: AceAssetsError, facts: Mapping[str, Any]) -> dg.Failure:
+    """Return a deliberate error as Dagster shows it."""
+    metadata: dict[str, Any] = {"error": type(error).__name__, "thing": error.thing, **facts}
+    for name in ("expected", "remedy", "rule"):
+        if getattr(error, name):
+            metadata[name] = getattr(error, name)
+    return dg.Failure(description=str(error), metadata=metadata, allow_retries=False)
