@@ -95,8 +95,12 @@ done
 export ACESTEP_QUEUE_WORKERS=1 WEB_CONCURRENCY=1 # uvicorn would take its number of processes from the latter
 unset key
 
-mkdir -p "$tmp_dir/api_audio" "$output_dir" ||
-  refuse "$tmp_dir, $output_dir: cannot be written, expected folders of this user; check the volume's owner"
+# The caches too: the image's `.cache` is a link into the data volume, which is empty at first.
+for folder in "$tmp_dir/api_audio" "$output_dir" "${ACESTEP_CACHE_DIR:-}" "${TRITON_CACHE_DIR:-}" \
+  "${TORCHINDUCTOR_CACHE_DIR:-}" "${HF_HOME:-}"; do
+  [[ -z "$folder" ]] || mkdir -p -- "$folder" 2>/dev/null ||
+    refuse "$folder: cannot be written, expected a folder of this user ($(id -u)); check the volume's owner"
+done
 ((prune_keep_min <= prune_after_min || prune_after_min == 0)) ||
   say "audio is kept $prune_keep_min min (ACESTEP_PRUNE_KEEP_MIN), longer than ACESTEP_PRUNE_AFTER_MIN asks"
 

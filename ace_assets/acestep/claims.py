@@ -7,6 +7,7 @@ price book and the tiers. Every figure is computed again from the others that it
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,7 @@ def load_claims(path: Path | None = None) -> Claims:
             recommended_usd_per_h=row.optional_number("recommended_usd_per_h"),
             hours=row.number("hours", low=0.001),
             tracks=int(row.number("tracks", low=1)),
-            usd=row.number("usd"),
+            usd=row.number("usd", low=0.01),
             usd_per_track=_decimal(row, "usd_per_track"),
         )
         for row in top.rows("projections")
@@ -133,7 +134,7 @@ def load_claims(path: Path | None = None) -> Claims:
         document=top.text("document"),
         projections=projections,
         mureka_tracks=int(mureka.number("tracks", low=1)),
-        mureka_usd=mureka.number("usd"),
+        mureka_usd=mureka.number("usd", low=0.01),
         mureka_usd_per_track=_decimal(mureka, "usd_per_track"),
         times_cheaper=mureka.number("times_cheaper"),
         speeds=speeds,
@@ -181,7 +182,7 @@ def _projection(row: Projection, stated: Claims, book: PriceBook) -> Iterator[Cl
 
     hourly = row.usd / row.hours
     on = book.mureka.as_of
-    houses = [row.provider] if row.provider else list(book.providers)
+    houses = _houses(row, book)
     ranges = [price for house in houses if (price := book.price(row.gpu, house, on=on)) is not None]
     if ranges:
         low = min(price.low_usd_per_h for price in ranges)
@@ -200,7 +201,7 @@ def _projection(row: Projection, stated: Claims, book: PriceBook) -> Iterator[Cl
         )  # fmt: skip
         yield from _recommended(row, ranges)
 
-    speed = next(s for s in stated.speeds if plain_gpu_name(s.gpu) == plain_gpu_name(row.gpu))
+    speed = _speed_of(row.gpu, stated)
     per_track_s = row.hours * 3600 / row.tracks
     times = per_track_s / speed.high_s
     yield Claim(
@@ -230,6 +231,28 @@ def _projection(row: Projection, stated: Claims, book: PriceBook) -> Iterator[Cl
         f"{row.name}: what a new account pays", "$", _one(row.usd), _one(max(row.usd, smallest)), row.usd >= smallest,
         "smallest deposit " + ", ".join(f"${usd:g} at {house}" for house, usd in deposits.items()),
     )  # fmt: skip
+
+
+def _houses(row: Projection, book: PriceBook) -> list[str]:
+    if row.provider is None:
+        return list(book.providers)
+    if row.provider not in book.providers:
+        raise ConfigError(
+            f"claims.toml {row.name} provider",
+            value=row.provider,
+            expected="one of " + ", ".join(book.providers),
+            remedy="correct the name",
+        )
+    return [row.provider]
+
+
+def _speed_of(gpu: str, stated: Claims) -> Speed:
+    for speed in stated.speeds:
+        if plain_gpu_name(speed.gpu) == plain_gpu_name(gpu):
+            return speed
+    raise ConfigError(
+        "claims.toml speeds", value=f"none for {gpu}", expected="a speed for each projection's GPU", remedy="add it"
+    )
 
 
 def _recommended(row: Projection, ranges: list[Price]) -> Iterator[Claim]:
@@ -311,7 +334,7 @@ def _yearly(stated: Claims) -> Iterator[Claim]:
         f"${own_per_track:.5f}: the yearly figure is {min(factors):.1f} to {max(factors):.1f} times that",
     )  # fmt: skip
     shares = tuple(
-        (hybrid - acestep) / (mureka - acestep)
+        (hybrid - acestep) / ((mureka - acestep) or 1.0)
         for hybrid, acestep, mureka in zip(
             stated.yearly_hybrid_usd, stated.yearly_acestep_usd, stated.yearly_mureka_usd, strict=True
         )
@@ -358,12 +381,10 @@ def _same(a: float, b: float) -> bool:
 
 def _decimal(reader: Reader, name: str) -> str:
     text = reader.text(name)
-    try:
-        float(text)
-    except ValueError as error:
+    if not re.fullmatch(r"\d+(\.\d+)?", text) or float(text) == 0:
         raise ConfigError(
             f"{reader.where} {name}", value=text, expected="a number in quotes, for its digits", remedy="correct it"
-        ) from error
+        )
     return text
 
 

@@ -113,12 +113,25 @@ def test_a_bad_entry_is_named(tmp_path: Path) -> None:
         ("hours = 0.5", 'hours = "half"', r"projections row 1 hours: half"),
         ('usd_per_track = "0.018"', 'usd_per_track = "cheap"', r"usd_per_track: cheap, expected a number in quotes"),
         ("minutes = [12, 18]", "minutes = [18, 12]", r"minutes: .*expected \[low, high\]"),
+        ('usd_per_track = "0.018"', 'usd_per_track = "0.000"', r"usd_per_track: 0.000, expected a number in quotes"),
+        ("usd = 0.35", "usd = 0", r"projections row 1 usd: 0"),
         ("tracks_per_h = [1800]", "tracks_per_h = []", r"tracks_per_h: .*expected a list of numbers"),
     ):
         file = tmp_path / "claims.toml"
         file.write_text(text.replace(old, new, 1), encoding="utf-8")
         with pytest.raises(ConfigError, match=message):
             load_claims(file)
+
+
+def test_a_projection_on_an_unknown_card_or_at_an_unknown_provider_is_named() -> None:
+    stated = load_claims()
+    for change, message in (
+        ({"gpu": "H100"}, "none for H100"),
+        ({"provider": "Cloudy"}, "First test provider: Cloudy"),
+    ):
+        row = dataclasses.replace(stated.projections[0], **change)  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match=message):
+            check_claims(load_price_book(), load_tiers(), dataclasses.replace(stated, projections=(row,)))
 
 
 # ---- The report ----

@@ -61,7 +61,8 @@ gpus = st.sampled_from(["A100", "RTX 4090", "RTX 3090", "RTX 3060"])
 
 def test_with_nothing_uncertain_the_hours_are_those_of_a_calculation_by_hand() -> None:
     book = with_assumptions(**CERTAIN, runners_up_kept=1)
-    found = estimated(CampaignSize(tracks=1000, takes_per_track=4, mean_duration_s=240), "A100", book)
+    size = CampaignSize(tracks=1000, takes_per_track=4, mean_duration_s=240)
+    found = estimated(size, "A100", book, provider="Vast.ai")
     a = book.assumptions
     fails = (1 - a.take_yield.mode) ** 4
     takes = 1000 / (1 - fails) * 4 * (1 + a.failed_share.mode)

@@ -72,7 +72,7 @@ provider = "RunPod"
 gpu = "A100"
 low_usd_per_h = 1.1
 high_usd_per_h = 1.3
-as_of = 2026-10-07
+as_of = 2026-11-20
 source = "looked up"
 
 [mureka]"""
@@ -81,7 +81,7 @@ source = "looked up"
     assert now is not None
     assert then is not None
     assert (now.low_usd_per_h, then.low_usd_per_h) == (1.1, 1.5)
-    assert book.as_of == dt.date(2026, 10, 7)
+    assert book.as_of == dt.date(2026, 11, 20)
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,14 @@ def test_it_says_when_the_server_is_not_installed(machine: Path) -> None:
     assert "acestep-api: not found" in result.stderr
 
 
+def test_a_folder_that_cannot_be_made_is_named(machine: Path) -> None:
+    (machine / "volume").write_text("a file where a folder should be", encoding="utf-8")
+    result = run(machine, ACESTEP_CACHE_DIR=str(machine / "volume" / "cache"))
+    assert result.returncode == 64
+    assert f"{machine / 'volume' / 'cache'}: cannot be written" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 # ---- The server ----
 
 
@@ -158,7 +166,7 @@ def stopped(process: subprocess.Popen[str]) -> str:
 
 
 def test_the_server_gets_the_key_by_environment_one_worker_and_the_signal_to_stop(machine: Path) -> None:
-    process = started(machine, WEB_CONCURRENCY="8")
+    process = started(machine, WEB_CONCURRENCY="8", TRITON_CACHE_DIR=str(machine / "cache" / "triton"))
     arguments = b" ".join(command_line(file) for file in Path("/proc").glob("[0-9]*/cmdline"))
     errors = stopped(process)
     seen = (machine / "seen").read_text(encoding="utf-8")
@@ -172,6 +180,7 @@ def test_the_server_gets_the_key_by_environment_one_worker_and_the_signal_to_sto
     assert b"acestep-api" in arguments
     assert KEY.encode() not in arguments
     assert (machine / "tmp" / "api_audio").is_dir()
+    assert (machine / "cache" / "triton").is_dir()
 
 
 def test_another_command_with_its_arguments_is_started_instead(machine: Path) -> None:
