@@ -32,13 +32,27 @@ prune_every_s="$(whole_number ACESTEP_PRUNE_EVERY_S 300)"
 tmp_dir="${ACESTEP_TMPDIR:-.cache/acestep/tmp}"
 output_dir="${ACESTEP_OUTPUT_DIR:-./outputs}"
 
+audio_folders() { # prints the folders that are there, ended by NUL, none inside another
+  local folder other
+  local -a found=()
+  for folder in "$tmp_dir/api_audio" "$output_dir" gradio_outputs; do
+    if [[ -d "$folder" && ! -L "$folder" ]]; then found+=("$(realpath -- "$folder")"); fi
+  done
+  ((${#found[@]} > 0)) || return 0
+  printf '%s\0' "${found[@]}" | sort -z -u | while IFS= read -r -d '' folder; do
+    for other in "${found[@]}"; do
+      [[ "$folder" != "$other"/* ]] || continue 2
+    done
+    printf '%s\0' "$folder"
+  done
+}
+
 audio_files() { # FIND-ARG...: finds finished audio, never through a link, never on another disk
   local folder
-  for folder in "$tmp_dir/api_audio" "$output_dir" gradio_outputs; do
-    [[ -d "$folder" && ! -L "$folder" ]] || continue
+  while IFS= read -r -d '' folder; do
     find "$folder" -xdev -type f \
       \( -iname '*.flac' -o -iname '*.wav' -o -iname '*.mp3' -o -iname '*.opus' -o -iname '*.aac' \) "$@" || true
-  done
+  done < <(audio_folders)
 }
 
 prune_once() {

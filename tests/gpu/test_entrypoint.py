@@ -268,6 +268,17 @@ def test_beyond_the_limit_the_oldest_goes_first_and_never_the_young(machine: Pat
     assert [name for name, file in files.items() if file.exists()] == ["a 4.flac", "young.flac"]
 
 
+def test_a_folder_inside_another_is_counted_once(machine: Path) -> None:
+    """The community image keeps its temporary folder inside its outputs."""
+    place = machine / "outputs" / "tmp" / "api_audio"
+    files = [audio(place, f"{n}.flac", age_s=3600, size=1_000_000_000) for n in range(3)]
+    inside = {"ACESTEP_TMPDIR": str(machine / "outputs" / "tmp"), "ACESTEP_PRUNE_MAX_GB": "3"}
+    assert run(machine, "prune-once", **inside).returncode == 0
+    assert all(file.exists() for file in files)
+    assert run(machine, "prune-once", **inside | {"ACESTEP_PRUNE_MAX_GB": "1"}).returncode == 0
+    assert sum(file.exists() for file in files) == 1
+
+
 def test_folders_that_are_not_there_are_no_error(machine: Path) -> None:
     result = run(machine, "prune-once")
     assert (result.returncode, result.stderr) == (0, "")
