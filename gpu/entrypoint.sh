@@ -31,6 +31,13 @@ prune_every_s="$(whole_number ACESTEP_PRUNE_EVERY_S 300)"
 # Where finished audio lies: the API server writes below its temporary folder, the Gradio flavour into its outputs.
 tmp_dir="${ACESTEP_TMPDIR:-.cache/acestep/tmp}"
 output_dir="${ACESTEP_OUTPUT_DIR:-./outputs}"
+for folder in "$tmp_dir" "$output_dir"; do
+  case "$(realpath -m -- "$folder")" in
+    / | /home | /root | /tmp | "${HOME:-/}") refuse "$folder: holds more than the server's audio, expected a folder of its \
+own; set ACESTEP_TMPDIR and ACESTEP_OUTPUT_DIR" ;;
+    *) ;;
+  esac
+done
 
 audio_folders() { # prints the folders that are there, ended by NUL, none inside another
   local folder other

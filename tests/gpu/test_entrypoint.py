@@ -128,6 +128,13 @@ def test_a_folder_that_cannot_be_made_is_named(machine: Path) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("folder", ["/", "/tmp", "/home/../root", "{home}"])
+def test_it_refuses_to_prune_a_folder_that_holds_more_than_the_servers_audio(machine: Path, folder: str) -> None:
+    result = run(machine, "prune-once", HOME=str(machine), ACESTEP_OUTPUT_DIR=folder.format(home=machine))
+    assert result.returncode == 64
+    assert "expected a folder of its own" in result.stderr
+
+
 # ---- The server ----
 
 
