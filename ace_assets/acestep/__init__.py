@@ -18,4 +18,17 @@ Dagster.
     watch         how a lost job is recognised
     pool, lane    who makes what next
     fleet         `generate`: planned takes in, stored takes out
+
+What the GPUs behind the servers can do and cost, from the files of gpu/:
+
+    tiers         what a card may be asked: three tables, and measurements that win over them
+    tier_check    a request held against its card, before it is sent
+    rates         how fast a card is: claimed, or measured
+    prices        the price book
+    assumptions   what an estimate takes for granted
+    estimate      takes, hours, money and gigabytes of a campaign, p50 and p90
+    yearly        the year: Mureka, ACE-Step, both
+    claims        the research document's figures against each other
+    estimate_report  all of that as tables and as JSON
+    toml_file     typed reading of those files
 """
