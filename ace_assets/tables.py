@@ -16,7 +16,6 @@ from typing import Any, ClassVar
 
 import dataframely as dy
 import polars as pl
-import pyarrow.parquet as pq
 
 from ace_assets.errors import SchemaError
 
@@ -358,6 +357,8 @@ def header_of(data: bytes, *, name: str) -> dict[str, Any]:
     Raises:
         SchemaError: not a Parquet file of ours.
     """
+    import pyarrow.parquet as pq  # 30 MB that only a reader of stored tables needs
+
     try:
         metadata = pq.read_metadata(io.BytesIO(data)).metadata or {}
         header: dict[str, Any] = json.loads(metadata[METADATA_KEY.encode()])
