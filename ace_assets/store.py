@@ -18,6 +18,7 @@ Everything lives under one root, `ACE_DATA_DIR`: a folder, or `s3://bucket/prefi
     releases/<release_id>.duckdb, releases/<release_id>/<table>.parquet, releases/<release_id>/report.html
     catalog.duckdb -> releases/...           (catalog.json on S3)
     packages/<venue> -> .versions/<venue>/<package_id>   (packages/<venue>.json on S3)
+    digests/<day>.md                         failures of a day, for people
     listen.html                              the listening page, beside the masters that it plays
 """
 
@@ -468,6 +469,16 @@ class Store:
         for key, size_bytes in self.blobs.sizes("masters/"):
             name, _, audio_format = key.rsplit("/", 1)[-1].partition(".")
             yield name, audio_format, size_bytes
+
+    def append_digest(self, day: str, line: str) -> None:
+        """Add a line to a day's digest of failures."""
+        key = f"digests/{day}.md"
+        for _ in range(20):
+            found = self.blobs.get_versioned(key)
+            text = (found[0].decode() if found else f"# Failures of {day}\n\n") + f"- {line}\n"
+            if self.blobs.compare_and_put(key, text.encode(), expected_etag=found[1] if found else None):
+                return
+        raise StoreError(f"{self.uri}/{key}", value="busy", expected="to be written", remedy="run again")
 
     # ---- servers ---------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from ace_assets.assets import pictures
 from ace_assets.assets.matrix import OWNERS, prompt_table
 from ace_assets.assets.needs import pinned_plan
 from ace_assets.assets.partitions import CELLS
-from ace_assets.assets.work import working
+from ace_assets.assets.work import LEASE_WAIT_S, working
 from ace_assets.resources import AceStep, StoreResource
 
 POOL = "ace_step"
@@ -40,7 +40,7 @@ def generated_audio(context: dg.AssetExecutionContext, store: StoreResource, ace
     with working(context, cell=cell):
         opened = store.open()
         plan_id = pinned_plan(opened)
-        with opened.cell_lease(cell) as lease:
+        with opened.cell_lease(cell, wait_s=LEASE_WAIT_S) as lease:
             missing = lacking(opened, cell, opened.plan_table(plan_id, tables.PlannedTakes, cell=cell))
             progress.emit("cell_started", cell=cell, takes_missing=missing.height)
             session = ace_step.session() if missing.height else contextlib.nullcontext(())

@@ -9,7 +9,7 @@ from ace_assets.assets.matrix import OWNERS
 from ace_assets.assets.needs import DONE_FACT, work_hash_of
 from ace_assets.assets.partitions import CELLS
 from ace_assets.assets.scoring import take_scores
-from ace_assets.assets.work import working
+from ace_assets.assets.work import LEASE_WAIT_S, working
 from ace_assets.audio.renditions import LOUDNESS_TOLERANCE_LU
 from ace_assets.mastering.cell import master_cell
 from ace_assets.resources import StoreResource
@@ -42,7 +42,7 @@ def masters(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mater
         opened = store.open()
         facts = opened.manifest_facts(cell, tables.TakeScores) or {}
         done = work_hash_of(opened, str(facts["plan_id"]), cell, str(facts["last_word"])) if facts else ""
-        with opened.cell_lease(cell) as lease:
+        with opened.cell_lease(cell, wait_s=LEASE_WAIT_S) as lease:
             outcome = master_cell(
                 opened,
                 cell,

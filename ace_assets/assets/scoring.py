@@ -8,7 +8,7 @@ from ace_assets.assets import pictures
 from ace_assets.assets.generation import generated_audio
 from ace_assets.assets.matrix import OWNERS
 from ace_assets.assets.partitions import CELLS
-from ace_assets.assets.work import working
+from ace_assets.assets.work import LEASE_WAIT_S, working
 from ace_assets.resources import StoreResource
 from ace_assets.scoring.cell import score_cell
 
@@ -34,7 +34,7 @@ def take_scores(context: dg.AssetExecutionContext, store: StoreResource) -> dg.M
     cell = context.partition_key
     with working(context, cell=cell):
         opened = store.open()
-        with opened.cell_lease(cell) as lease:
+        with opened.cell_lease(cell, wait_s=LEASE_WAIT_S) as lease:
             outcome = score_cell(
                 opened,
                 cell,

@@ -16,6 +16,7 @@ import dagster as dg
 from ace_assets.errors import AceAssetsError
 
 MARKS = "ace_runs"
+LEASE_WAIT_S = float(os.environ.get("ACE_LEASE_WAIT_S", "900"))  # how long a run waits for another one's cell
 
 
 def marks_folder() -> Path | None:
