@@ -139,8 +139,11 @@ def load_campaigns(path: Path | None = None) -> Campaigns:
     file = shipped.path("config") / CAMPAIGNS_NAME if path is None else path
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(file.name, value=error, expected="a TOML file", remedy="correct it") from error
+    except OSError as error:
+        remedy = "correct the path, or write the defaults with `ace-assets init`"
+        raise ConfigError(file.name, value=error.strerror, expected="a readable file", remedy=remedy) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(file.name, value=error, expected="TOML in UTF-8", remedy="correct it") from error
     return parse_campaigns(data, file=file.name)
 
 

@@ -161,16 +161,18 @@ def _texts(table: Mapping[str, Any], path: str, *parts: str) -> tuple[str, ...]:
 
 def _load(toml_path: Path, artists_path: Path) -> Lexicon:
     name = toml_path.name
+    files = f"{name} or {artists_path.name}"
     try:
         data = tomllib.loads(toml_path.read_text(encoding="utf-8"))
         with artists_path.open(encoding="utf-8-sig", newline="") as file:
             artists = [(row["name"], row["also_a_word"]) for row in csv.DictReader(file)]
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, csv.Error) as error:
+    except OSError as error:
         raise ConfigError(
-            f"{name} or {artists_path.name}",
-            value=error,
-            expected="the lexicon",
-            remedy="correct it, or run `ace-assets init`",
+            files, value=error.strerror, expected="readable files", remedy="run `ace-assets init`"
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, csv.Error) as error:
+        raise ConfigError(
+            files, value=error, expected="TOML, and CSV with name and also_a_word", remedy="correct it"
         ) from error
     zones = {}
     for zone, entry in _need(data, "tables", name, "zones").items():

@@ -22,6 +22,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from ace_assets.matrix import captions
 from ace_assets.matrix.findings import MATRIX_NAME, Finding, Severity
@@ -60,21 +61,7 @@ def lint(rows: Sequence[MatrixRow], lexicon: Lexicon, *, file: str = MATRIX_NAME
             found.append(_at(row, "L-DUPLICATE", "zone+genre+daypart+mood", row.cell, expected, remedy))
         first_row.setdefault(row.cell, row.row)
         findings += found
-    if file == MATRIX_NAME:
-        return findings
-    return [
-        Finding(
-            rule=f.rule,
-            severity=f.severity,
-            message=f.message,
-            remedy=f.remedy,
-            row=f.row,
-            column=f.column,
-            value=f.value,
-            file=file,
-        )
-        for f in findings
-    ]
+    return [replace(finding, file=file) for finding in findings]
 
 
 def _at(
@@ -303,11 +290,15 @@ def artist_rule(row: MatrixRow, lexicon: Lexicon) -> Iterator[Finding]:
     remedy = "describe the sound instead: nobody's name or work may be asked for"
     for column, text in texts_of(row):
         found = [*lexicon.artists.found_in(text), *lexicon.imitation.found_in(text)]
-        found += [
-            name for name in lexicon.artists_like_words if re.search(rf"(?<![\w']){re.escape(name)}(?![\w'])", text)
-        ]
         if found:
             yield _at(row, "L-ARTIST", column, text, f"no artist's name and no imitation: {found[0]}", remedy)
+            continue
+        words = [
+            name for name in lexicon.artists_like_words if re.search(rf"(?<![\w']){re.escape(name)}(?![\w'])", text)
+        ]
+        if words:
+            either = "describe the sound instead, or write the word in lower case if it is no name"
+            yield _at(row, "L-ARTIST", column, text, f"no artist's name: {words[0]}", either)
             continue
         for run in NAME_RUN.findall(text):
             if not all(word in lexicon.vocabulary for word in plain(run).split()):

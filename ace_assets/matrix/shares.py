@@ -8,7 +8,7 @@ and a larger campaign contains a smaller one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from ace_assets.identity import hash_text
 from ace_assets.matrix.campaigns import Campaign
@@ -62,22 +62,18 @@ def _within_zone(cells: Sequence[str]) -> list[str]:
 def prompts_per_cell(rows: Sequence[MatrixRow], campaign: Campaign) -> dict[str, int]:
     """Return how many prompts the campaign takes of each cell that it reaches, in order of reach.
 
-    Prompts are dealt out one by one, round after round over the reached cells; a cell never gets more than its target.
+    Its tracks are shared out evenly, what does not divide goes to the cells reached first. A cell never gets more than
+    its target, and what it leaves goes to no other: only so does every larger campaign contain every smaller one.
     """
-    by_cell: Mapping[str, MatrixRow] = {row.cell: row for row in rows if row.target_tracks > 0}
+    by_cell = {row.cell: row for row in rows if row.target_tracks > 0}
     order = reach_order(by_cell)
     reached = order if campaign.cells is None else order[: campaign.cells]
-    if campaign.tracks is None:
+    if campaign.tracks is None or not reached:
         return {cell: by_cell[cell].target_prompts for cell in reached}
-    dealt = dict.fromkeys(reached, 0)
-    tracks_left = campaign.tracks
-    open_cells = list(reached)
-    while open_cells and tracks_left > 0:
-        for cell in tuple(open_cells):
-            if tracks_left <= 0:
-                break
-            dealt[cell] += 1
-            tracks_left -= by_cell[cell].tracks_per_prompt
-            if dealt[cell] >= by_cell[cell].target_prompts:
-                open_cells.remove(cell)
-    return {cell: count for cell, count in dealt.items() if count}
+    even, left = divmod(campaign.tracks, len(reached))
+    counts = {}
+    for place, cell in enumerate(reached):
+        row, tracks = by_cell[cell], even + (place < left)
+        if tracks > 0:
+            counts[cell] = min(row.target_prompts, max(1, tracks // row.tracks_per_prompt))
+    return counts
