@@ -122,6 +122,14 @@ class Lexicon:
         names = (*self.style_names, *self.instrument_names, *self.style_captions.values())
         return frozenset(word for name in names for word in plain(name).split())
 
+    @functools.cached_property
+    def _names_like_words(self) -> frozenset[str]:
+        return frozenset(plain(name) for name in self.artists_like_words)
+
+    def names_somebody(self, title: str) -> bool:
+        """Say whether a title is or holds an artist's name."""
+        return plain(title) in self._names_like_words or bool(self.artists.found_in(title))
+
     def style_caption(self, genre: str) -> str:
         """Return how a genre is called in a caption."""
         return self.style_captions.get(genre, genre.replace("-", " "))

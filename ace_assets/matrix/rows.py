@@ -5,7 +5,7 @@ How a file becomes rows is `reading`'s; what a row may ask for is `lint`'s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from ace_assets.identity import hash_id
@@ -133,7 +133,7 @@ class Matrix:
     rows: tuple[MatrixRow, ...]
     file: str = MATRIX_NAME
     findings: tuple[Finding, ...] = ()
-    lexicon: Lexicon | None = None
+    lexicon: Lexicon | None = field(default=None, repr=False)
 
     def content_hash(self) -> str:
         """Return a hash of what the matrix says; order and numbering of its rows do not matter."""

@@ -33,6 +33,7 @@ def titles(cell: str, zone: str, lexicon: Lexicon) -> Iterator[str]:
         adjective, noun = divmod(rest, len(nouns))
         title = f"{adjectives[adjective]} {nouns[noun]} {endings[ending]}".strip()
         number = (number + step) % total
-        if title not in seen or len(seen) >= total // 2:  # several endings are empty: the walk can meet a title again
+        # Several endings are empty, so the walk can meet a title again.
+        if (title not in seen or len(seen) >= total // 2) and not lexicon.names_somebody(title):
             seen.add(title)
             yield title

@@ -116,10 +116,23 @@ def test_the_first_cells_reached_spread_over_zones_genres_dayparts_and_moods(shi
 def bare_row(cell: str, target_tracks: int, tracks_per_prompt: int) -> MatrixRow:
     zone, genre, daypart, mood = cell.split(".")
     return MatrixRow(
-        row=2, zone=zone, genre=genre, daypart=daypart, mood=mood, energy=1, bpm_min=60, bpm_max=70, keys=("C major",),
-        instruments_core=("harp",), texture=("soft",), production=("dry",), duration_min_s=150, duration_max_s=200,
-        target_tracks=target_tracks, tracks_per_prompt=tracks_per_prompt,
-    )  # fmt: skip
+        row=2,
+        zone=zone,
+        genre=genre,
+        daypart=daypart,
+        mood=mood,
+        energy=1,
+        bpm_min=60,
+        bpm_max=70,
+        keys=("C major",),
+        instruments_core=("harp",),
+        texture=("soft",),
+        production=("dry",),
+        duration_min_s=150,
+        duration_max_s=200,
+        target_tracks=target_tracks,
+        tracks_per_prompt=tracks_per_prompt,
+    )
 
 
 CELLS = st.lists(
