@@ -49,6 +49,7 @@ def deliver_s3(parcel: Parcel, target: str, progress: Progress, *, client: Any =
     place = _Place(client or _client(), bucket, "/".join(p for p in (prefix.strip("/"), parcel.venue_id) if p))
     with place.said_plainly():
         base = f"{place.root}/{parcel.package_id}"
+        place.forget_uploads(f"{base}/")
         present = place.sizes(f"{base}/")
         earlier = place.earlier(parcel)
         head = [file for file in parcel.files if "/" in file.name]
@@ -112,6 +113,12 @@ class _Place:
             for entry in page.get("Contents", ()):
                 found[entry["Key"]] = int(entry["Size"])
         return found
+
+    def forget_uploads(self, prefix: str) -> None:
+        """Abort multipart uploads that a killed delivery left open: they cost money and never show."""
+        for page in self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix):
+            for upload in page.get("Uploads", ()):
+                self.client.abort_multipart_upload(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
     def earlier(self, parcel: Parcel) -> str | None:
         """Return the prefix of the package that is current there, where it is another one."""

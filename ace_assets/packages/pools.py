@@ -151,7 +151,8 @@ def make_pools(
         The pools, each daypart in exactly one, and the supply of each daypart that plays at all.
     """
     own = [[s for s in stretches if s.daypart == d] for d in range(dayparts)]
-    need = [busiest_window_ms(own[d], promise_ms) if own[d] else 0 for d in range(dayparts)]
+    # Even without a promise a daypart that plays needs something to play.
+    need = [max(1, busiest_window_ms(own[d], promise_ms)) if own[d] else 0 for d in range(dayparts)]
     members, spare = share_out(fits, lengths_ms, need)
     fitting = [len(tracks) for tracks in members]
     fitting_ms = [_sum(lengths_ms, tracks) for tracks in members]

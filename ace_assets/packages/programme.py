@@ -8,6 +8,7 @@ same programme.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from ace_assets.packages.venues import DAY_MINUTES, Venue
 
 NEAR_DUPLICATE_REST_MS = hours.HOUR_MS
 NEVER = -(2**60)
-MAX_REPAIR_NODES = 20_000
+MAX_REPAIR_NODES = 8_000
 WIDE_POOL_TRACKS = 64
 WIDE_POOL_CHOICES = 16
 
@@ -30,7 +31,7 @@ WIDE_POOL_CHOICES = 16
 ENERGY_WEIGHT = 1.0
 TEMPO_WEIGHT = 0.5
 TEMPO_RANGE_BPM = 30.0
-GENRE_WEIGHT = 4.0
+GENRE_WEIGHT = 40.0
 REST_WEIGHT = 1.5
 BORROWED_WEIGHT = 2.0
 CROWDED_PROMPT_WEIGHT = 6.0
@@ -132,19 +133,24 @@ def make_programme(
             dayparts=len(venue.dayparts), promise_ms=_promise_ms(venue), rank=[], max_tracks=0,
         )  # fmt: skip
         return Programme(venue, first_day, tuple(stretches), (), tuple(supplies), (), repeats_safely=False)
+    prompts = frame["prompt_id"].to_list()
+    groups = duplicate_groups(frame)
     scheduler = _Scheduler(frame, venue, stretches, already_there)
     scheduler.fill()
     entries = tuple(scheduler.path)
-    prompts = frame["prompt_id"].to_list()
-    breaches = tuple(find_breaches(entries, prompts, duplicate_groups(frame), _promise_ms(venue)))
+    breaches = tuple(find_breaches(entries, prompts, groups, _promise_ms(venue)))
     supplies = scheduler.supplies
+    if (breaches or any(s.missing for s in supplies)) and scheduler.may_share():
+        # Tracks that fit several dayparts were given to one each; playing them in all of theirs may be enough.
+        shared = _Scheduler(frame, venue, stretches, already_there, share=True)
+        shared.fill()
+        if not any(find_breaches(shared.path, prompts, groups, _promise_ms(venue))):
+            entries, breaches = tuple(shared.path), ()
+            supplies = [dataclasses.replace(supply, missing=0, borrowed=0) for supply in supplies]
     late = {entries[breach.entry].daypart for breach in breaches if breach.kind == "repeat"}
     if late and not any(supply.missing for supply in supplies):
         # Enough music by the sum, yet cut or late tracks broke the promise: one more track per border makes it hold.
-        supplies = [
-            pools.Supply(s.daypart, s.need_ms, s.have_ms, s.fitting, 1 if s.daypart in late else 0, s.borrowed)
-            for s in supplies
-        ]
+        supplies = [dataclasses.replace(s, missing=1) if s.daypart in late else s for s in supplies]
     return Programme(
         venue, first_day, tuple(stretches), entries, tuple(supplies), breaches,
         repeats_safely=_repeats_safely(entries, _promise_ms(venue), venue.days),
@@ -195,7 +201,13 @@ class _Scheduler:
     """Fills the segments one play after another, going back a little where a rule leaves no way on."""
 
     def __init__(
-        self, frame: pl.DataFrame, venue: Venue, stretches: list[hours.Segment], already_there: frozenset[str]
+        self,
+        frame: pl.DataFrame,
+        venue: Venue,
+        stretches: list[hours.Segment],
+        already_there: frozenset[str],
+        *,
+        share: bool = False,
     ) -> None:
         self.venue = venue
         self.stretches = stretches
@@ -213,6 +225,8 @@ class _Scheduler:
         self._genres(frame["genre"].to_list())
         self.fits = fits_of(venue, frame["daypart"].to_list())
         self._pools(frame, already_there)
+        if share:
+            self._share_pools()
         self.last_start = np.full(frame.height, NEVER, dtype=np.int64)
         self.first_start = np.full(frame.height, NEVER, dtype=np.int64)
         self.group_last = np.full(len(group_sizes), NEVER, dtype=np.int64)
@@ -251,6 +265,27 @@ class _Scheduler:
                 self.pool_of[daypart] = members
                 self.rest_of[daypart] = pool.rest_ms
                 self.borrowed_of[daypart] = np.array([float(daypart not in self.fits[t]) for t in pool.tracks])
+
+    def _share_pools(self) -> None:
+        """Let every daypart draw from all the tracks that fit it, whichever other they fit."""
+        for daypart in self.pool_of:
+            members = [track for track, fits in enumerate(self.fits) if daypart in fits]
+            self.pool_of[daypart] = np.array(members, dtype=np.int64)
+            self.rest_of[daypart] = self.promise_ms
+            self.borrowed_of[daypart] = np.zeros(len(members))
+
+    def may_share(self) -> bool:
+        """Say whether shared pools could do what separate ones cannot: no daypart is hopelessly short by itself."""
+        if not any(len(fits) > 1 for fits in self.fits) and len(self.supplies) < 2:
+            return False
+        longest_ms = int(self.lengths_ms.max())
+        for supply in self.supplies:
+            fitting_ms = sum(int(self.lengths_ms[t]) for t, fits in enumerate(self.fits) if supply.daypart in fits)
+            # A track that runs over from the daypart before saves some music at each of its beginnings.
+            beginnings = 2 + self.promise_ms // (DAY_MINUTES * 60_000)
+            if not fitting_ms or fitting_ms + beginnings * longest_ms < supply.need_ms:
+                return False
+        return True
 
     # ---- the clock -------------------------------------------------------------------------------------------------
 
@@ -323,7 +358,7 @@ class _Scheduler:
             step = np.abs(self.bpm[members] - self.bpm[self.path[-1].track]) / TEMPO_RANGE_BPM
             cost = cost + TEMPO_WEIGHT * np.minimum(step, 2.0)
         if self.wants_genres:
-            total = max(1, int(self.genre_ms.sum()))
+            total = max(hours.HOUR_MS, int(self.genre_ms.sum()))
             ahead = self.genre_ms / total - self.share
             cost = cost + GENRE_WEIGHT * ahead[self.genre[members]]
         rested = np.minimum((start_ms - self.last_start[members]) / self.period_ms, 1.0)
@@ -399,6 +434,7 @@ class _Scheduler:
             if whole or depth > 512:
                 break
             depth *= 3
+        self.nodes_left //= 2  # what cannot be mended once can seldom be mended later
         return False
 
     def _restore(self, path: list[Entry]) -> None:
