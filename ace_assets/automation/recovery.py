@@ -49,3 +49,9 @@ def recover(instance: dg.DagsterInstance, *, grace_s: float = GRACE_S, now: dt.d
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         mended.append(Mended(run.run_id, run.tags.get("dagster/partition"), run.job_name))
     return mended
+
+
+def recover_here(*, grace_s: float = GRACE_S) -> list[Mended]:
+    """Recover the instance of DAGSTER_HOME; see `recover`."""
+    with dg.DagsterInstance.get() as instance:
+        return recover(instance, grace_s=grace_s)

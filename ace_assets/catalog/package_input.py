@@ -35,9 +35,11 @@ def release_rows(store: Store) -> PackageInput:
     query = (shipped.path("sql") / "package_tracks.sql").read_text(encoding="utf-8")
     with store.release_database(release_id) as path, duckdb.connect(str(path), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        frame = connection.execute(query).pl()
-        cells = connection.execute("SELECT cell, zone, genre, daypart FROM cells ORDER BY cell").pl()
+        frame = connection.sql(query).pl()
+        cells = connection.sql("SELECT cell, zone, genre, daypart FROM cells ORDER BY cell").pl()
         moment = connection.execute("SELECT built_at FROM releases WHERE release_id = ?", [release_id]).fetchone()
     if moment is None or moment[0] is None:
-        raise CatalogError(f"release {release_id}", value="no date", expected="its row in the table releases", remedy="build it again")
+        raise CatalogError(
+            f"release {release_id}", value="no date", expected="its row in the table releases", remedy="build it again"
+        )
     return PackageInput(frame, cells, release_id, moment[0].astimezone(dt.UTC))
