@@ -1,4 +1,4 @@
-"""`ace-assets`: what each command is called and prints. Everything is done elsewhere; imports are late so `--help` is quick.
+"""`ace-assets`: what each command is called and prints; everything is done elsewhere. Imports are late for speed.
 
 Exit status: 0 when all went well, 1 on any failure, 2 for a wrong call. An error is one line on standard error.
 """
@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -23,6 +24,7 @@ from ace_assets.errors import AceAssetsError, ConfigError, shorten
 
 if TYPE_CHECKING:
     from ace_assets.automation.campaign_run import CampaignReport
+    from ace_assets.scoring.files import FileResult
     from ace_assets.store import Store
 
 app = typer.Typer(
@@ -111,7 +113,7 @@ def _root(
         raise typer.Exit
 
 
-# ---- making music ----------------------------------------------------------------------------------------------------
+# ---- making music --------------------------------------------------------------------------------------------------
 
 
 @app.command()
@@ -192,7 +194,6 @@ def _run(
 
 def _closing(store: Store, report: CampaignReport, *, preview: bool) -> None:
     """Say what there is now, where it is, and what went wrong."""
-    from ace_assets import tables
     from ace_assets.automation.status import plan_status
 
     status = plan_status(store, report.plan_id)
@@ -204,13 +205,12 @@ def _closing(store: Store, report: CampaignReport, *, preview: bool) -> None:
     for prompt in status.prompts_without_track:
         _say(f"  no track yet: {prompt}")
     root = store.local_root
-    place = (lambda name: str(_relative(root / name))) if root else (lambda name: f"{store.uri}/{name}")
-    _say(
-        f'catalog    {place("catalog.duckdb")}   ask it: ace-assets sql "select zone, count(*) from tracks group by 1"'
-    )
-    _say(f"packages   {place('packages')}/   ({', '.join(report.packages) or 'nothing changed'})")
+    place = str(_relative(root)) if root else store.uri
+    _say(f"catalog    {place}/catalog.duckdb")
+    _say('           ask it: ace-assets sql "select zone, count(*) from tracks group by 1"')
+    _say(f"packages   {place}/packages/   ({', '.join(report.packages) or 'nothing changed'})")
     if root and (root / "listen.html").exists():
-        _say(f"listen     open {place('listen.html')} in a browser, or index.html in a package")
+        _say(f"listen     open {place}/listen.html in a browser, or index.html in a package")
     _say("look       make ui   (the Dagster UI on the same data)")
     if preview:
         _say(
@@ -221,7 +221,6 @@ def _closing(store: Store, report: CampaignReport, *, preview: bool) -> None:
         err.print(f"error: {outcome.message or outcome.partition}", markup=False, soft_wrap=True)
     if report.failures:
         err.print("run `ace-assets rerun-failed` to make only what is missing", markup=False)
-    del tables
 
 
 def _relative(path: Path) -> Path:
@@ -384,7 +383,7 @@ def matrix_check(
     _ended(bool(status_))
 
 
-# ---- servers -----------------------------------------------------------------------------------------------------------
+# ---- servers -------------------------------------------------------------------------------------------------------
 
 
 @servers_app.command("probe")
@@ -412,7 +411,7 @@ def servers_probe(
             err.print(f"error: {error}", markup=False, soft_wrap=True)
     if json_:
         for one in found:
-            _print_json(one.to_dict())
+            _print_json(asdict(one))
     elif found:
         table = Table()
         rows = as_table(found)
@@ -432,13 +431,13 @@ def preview_serve(
         str, typer.Option(metavar="SPEC", help="Faults to inject, e.g. service_s=2,drop=0.02,seed=7.")
     ] = "",
 ) -> None:
-    """Serve the embedded preview engine: ACE-Step's API, no GPU, preview music. A key comes from ACE_PREVIEW_API_KEY."""
+    """Serve the embedded preview engine: ACE-Step's API without a GPU; its key comes from ACE_PREVIEW_API_KEY."""
     from ace_assets.preview.server import serve
 
     serve(host, port, faults, on_ready=lambda url: _say(f"preview engine (not ACE-Step) at {url}"))
 
 
-# ---- sound -------------------------------------------------------------------------------------------------------------
+# ---- sound ---------------------------------------------------------------------------------------------------------
 
 
 @app.command()
@@ -539,11 +538,9 @@ def duplicates(
     """Find near-duplicates among audio files."""
     from ace_assets.scoring.files import find_duplicates
 
-    failures = []
+    failures: list[FileResult] = []
     with _counting("listening", len(files)) as step:
-        pairs = find_duplicates(
-            files, jobs=jobs, progress=lambda *_: step(), on_error=lambda result: failures.append(result)
-        )
+        pairs = find_duplicates(files, jobs=jobs, progress=lambda *_: step(), on_error=failures.append)
     for result in failures:
         err.print(f"error: {result.error}", markup=False, soft_wrap=True)
     for pair in pairs:
@@ -556,7 +553,7 @@ def duplicates(
     _ended(bool(failures))
 
 
-# ---- catalog -----------------------------------------------------------------------------------------------------------
+# ---- catalog -------------------------------------------------------------------------------------------------------
 
 
 @app.command()
@@ -641,7 +638,7 @@ def review_import(file: Path, reviewer: Annotated[str, typer.Option(help="Who li
     _say(str(applied))
 
 
-# ---- packages ----------------------------------------------------------------------------------------------------------
+# ---- packages ------------------------------------------------------------------------------------------------------
 
 
 @package_app.command("verify")

@@ -98,10 +98,8 @@ class LineageStatus:
         share = f"{plan.takes_accepted / plan.takes:.0%} of {plan.takes} takes" if plan.takes else "nothing judged yet"
         return [
             ("campaign", f"{self.campaign or 'none yet'} (plan {self.plan_id or '-'}, {self.engine or '-'})"),
-            (
-                "cells",
-                f"{plan.cells_done} of {plan.cells} done, {len(self.cells_failed)} failed, {self.runs_active} runs active",
-            ),
+            ("cells", f"{plan.cells_done} of {plan.cells} done, {len(self.cells_failed)} failed"),
+            ("runs", f"{self.runs_active} active, {self.runs_failed_recently} of the last {RECENT_RUNS} failed"),
             ("failed", ", ".join(self.cells_failed) or "none"),
             ("tracks", f"{plan.tracks} of {plan.planned_tracks}, {plan.audio_hours:.2f} hours of music"),
             ("yield", share),
