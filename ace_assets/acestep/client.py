@@ -1,6 +1,6 @@
 """One ACE-Step server over HTTP: submit, query, fetch. Every wait has a limit, every size a cap.
 
-What belongs here: one request and its answer. What does not: what an answer means (`replies`), what to do next (`lane`).
+What belongs here: one request and its answer. What does not: what an answer means (`replies`), what follows (`lane`).
 An httpx exception holds its request and so the key: none leaves this module, not even as a cause.
 """
 
@@ -152,7 +152,7 @@ class AceStepClient:
                 request = self._http.stream(method, self.server.url + route, headers=self._headers(), **what)
                 async with request as response:
                     body = bytearray()
-                    async for chunk in response.aiter_raw(CHUNK_BYTES):
+                    async for chunk in response.aiter_bytes(CHUNK_BYTES):
                         body += chunk
                         if len(body) > MAX_REPLY_BYTES:
                             problem = f"a reply of more than {MAX_REPLY_BYTES} bytes"
@@ -331,7 +331,7 @@ class AceStepClient:
         thing = self._thing(AUDIO_ROUTE)
         if response.status_code != 200:
             head = bytearray()
-            async for chunk in response.aiter_raw(4096):
+            async for chunk in response.aiter_bytes(4096):
                 head += chunk
                 if len(head) >= 4096:
                     break
@@ -364,7 +364,7 @@ class AceStepClient:
         done = False
         try:
             with to.open("wb") as file:
-                async for chunk in response.aiter_raw(CHUNK_BYTES):
+                async for chunk in response.aiter_bytes(CHUNK_BYTES):
                     size += len(chunk)
                     if size > cap_bytes:
                         raise _TooLargeError
