@@ -23,7 +23,7 @@ from ace_assets import __version__
 from ace_assets.errors import AceAssetsError, ConfigError, shorten
 
 if TYPE_CHECKING:
-    from ace_assets.automation.campaign_run import CampaignReport
+    from ace_assets.commands.campaign_run import CampaignReport
     from ace_assets.scoring.files import FileResult
     from ace_assets.store import Store
 
@@ -141,9 +141,9 @@ def _run(
     *, campaign: str | None, cells: str | None, servers: str | None, workers: int, allow: bool, replan: bool = True
 ) -> None:
     from ace_assets.assets.needs import pinned_plan
-    from ace_assets.automation import campaign_run
-    from ace_assets.automation.home import ensure_home
     from ace_assets.automation.recovery import recover_here
+    from ace_assets.commands import campaign_run
+    from ace_assets.commands.home import ensure_home
     from ace_assets.display import Display, waiting
     from ace_assets.matrix.planning import Brakes
     from ace_assets.resources import SERVERS_ENV, configured_servers, engine_of
@@ -194,7 +194,7 @@ def _run(
 
 def _closing(store: Store, report: CampaignReport, *, preview: bool) -> None:
     """Say what there is now, where it is, and what went wrong."""
-    from ace_assets.automation.status import plan_status
+    from ace_assets.commands.status import plan_status
 
     status = plan_status(store, report.plan_id)
     _say("")
@@ -232,8 +232,8 @@ def _relative(path: Path) -> Path:
 @app.command()
 def status(json_: Json = False) -> None:
     """Cells done, failed and running, yield, hours of music, the next refresh."""
-    from ace_assets.automation.home import ensure_home
-    from ace_assets.automation.status import lineage_status
+    from ace_assets.commands.home import ensure_home
+    from ace_assets.commands.status import lineage_status
 
     store = _store()
     ensure_home(store)
@@ -301,7 +301,7 @@ def estimate(
 ) -> None:
     """Hours, money and gigabytes of a campaign per GPU, the customer's figures recomputed, and the year."""
     from ace_assets.acestep.estimate_report import estimate_report
-    from ace_assets.automation.sizes import campaign_sizes, measured_takes
+    from ace_assets.commands.sizes import campaign_sizes, measured_takes
 
     report = estimate_report(
         campaign_sizes(campaign), [gpu] if gpu else None, measured=measured_takes(_store()), servers=servers
@@ -315,8 +315,8 @@ def estimate(
 @app.command()
 def recover() -> None:
     """Mend what a host crash left: orphaned runs, their pool slots, half-written files. Safe beside live workers."""
-    from ace_assets.automation.home import ensure_home
     from ace_assets.automation.recovery import recover_here
+    from ace_assets.commands.home import ensure_home
 
     store = _store()
     ensure_home(store)

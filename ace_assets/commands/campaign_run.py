@@ -19,7 +19,7 @@ from ace_assets.acestep.servers import Server
 from ace_assets.assets.needs import needs, pinned_plan
 from ace_assets.assets.packages import VENUES_FILE, venues_needing_packages
 from ace_assets.assets.partitions import CELLS, VENUES
-from ace_assets.automation.local import Listener, Outcome, execute, execute_partitions
+from ace_assets.commands.local import Listener, Outcome, execute, execute_partitions
 from ace_assets.errors import PlanError
 from ace_assets.matrix.planning import Brakes, keep_matrix, plan_campaign
 from ace_assets.packages.venues import read_venues
