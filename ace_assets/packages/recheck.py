@@ -28,10 +28,12 @@ def recheck_rotation(
         starts = [dt.datetime.fromisoformat(play["start_utc"]).timestamp() for play in plays]
         lengths = [float(play["play_s"]) for play in plays]
         days = int(settings["days"])
-    except (KeyError, ValueError, TypeError, OSError) as error:
+        locals_ = [dt.datetime.fromisoformat(play["start_local"]).astimezone(dt.UTC) for play in plays]
+        offsets = [dt.datetime.fromisoformat(play["start_local"]).utcoffset() for play in plays]
+    except (KeyError, ValueError, TypeError, OverflowError, OSError) as error:
         yield "schedule", "data/schedule.json", f"cannot be checked ({error}); deliver the package again"
         return
-    yield from _clocks(plays, starts, lengths, zone)
+    yield from _clocks(plays, starts, lengths, list(zip(locals_, offsets, strict=True)), zone)
     known = {row["track_id"]: row for row in tracks}
     for play in plays:
         if play["track_id"] not in known:
@@ -53,15 +55,16 @@ def _at(play: Mapping[str, Any]) -> str:
 
 
 def _clocks(
-    plays: Sequence[Mapping[str, Any]], starts: Sequence[float], lengths: Sequence[float], zone: zoneinfo.ZoneInfo
+    plays: Sequence[Mapping[str, Any]],
+    starts: Sequence[float],
+    lengths: Sequence[float],
+    said: Sequence[tuple[dt.datetime, dt.timedelta | None]],
+    zone: zoneinfo.ZoneInfo,
 ) -> Iterator[Finding]:
     for number, play in enumerate(plays):
-        local = dt.datetime.fromisoformat(play["start_local"])
+        local, offset = said[number]
         instant = dt.datetime.fromtimestamp(starts[number], dt.UTC)
-        if (
-            abs((local - instant).total_seconds()) > SLACK_S
-            or local.utcoffset() != instant.astimezone(zone).utcoffset()
-        ):
+        if abs((local - instant).total_seconds()) > SLACK_S or offset != instant.astimezone(zone).utcoffset():
             yield "schedule", _at(play), f"start_local {play['start_local']} is not start_utc {play['start_utc']}"
         if number and starts[number] + SLACK_S < starts[number - 1] + lengths[number - 1]:
             yield "schedule", _at(play), "starts before the play before it ends"

@@ -277,8 +277,7 @@ def _plays(files: PackageFiles, names: Sequence[str], findings: _Findings) -> li
     if document is None:
         return None
     plays = document.get("plays")
-    keys = {"number", "start_utc", "start_local", "play_s", "track_id", "file", "daypart", "opening"}
-    if not isinstance(plays, list) or not all(isinstance(play, dict) and keys <= set(play) for play in plays):
+    if not isinstance(plays, list) or not all(_is_play(play) for play in plays):
         findings.add("schedule", "data/schedule.json", "has no list of plays; deliver the package again")
         return None
     if "data/schedule.csv" in names:
@@ -293,6 +292,17 @@ def _plays(files: PackageFiles, names: Sequence[str], findings: _Findings) -> li
         if play["file"] not in present:
             findings.add("schedule", f"data/schedule.json play {play['number']}", f"{play['file']} is not there")
     return plays
+
+
+def _is_play(play: object) -> bool:
+    """Say whether a value has what a play of the schedule has."""
+    texts = ("start_utc", "start_local", "track_id", "file", "daypart")
+    return (
+        isinstance(play, dict)
+        and all(isinstance(play.get(name), str) for name in texts)
+        and all(isinstance(play.get(name), int) for name in ("number", "opening"))
+        and isinstance(play.get("play_s"), int | float)
+    )
 
 
 def _check_playlists(

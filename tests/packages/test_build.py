@@ -1,0 +1,378 @@
+"""A package holds what it should, gives the same bytes every time, and is read by readers that are not ours."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import bagit
+import m3u8
+import polars as pl
+import pytest
+import tinytag
+
+from ace_assets.audio import codecs
+from ace_assets.blobs import LocalBlobs
+from ace_assets.errors import PackageError
+from ace_assets.packages.build import build_package, package_needed
+from ace_assets.packages.delivery import deliver
+from ace_assets.packages.rows import ReleaseRows
+from ace_assets.packages.verify import verify
+from ace_assets.store import Store
+from tests.packages.support import RELEASED_AT, frame, release, row, short_venue, stored_catalog, venue
+from tests.requires import needs
+
+
+def content_of(folder: Path | str) -> dict[str, str]:
+    root = Path(folder)
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> tuple[Store, list[dict[str, Any]], Path]:
+    store, rows = stored_catalog(tmp_path, 9)
+    result = build_package(store, short_venue(), release(rows))
+    return store, rows, Path(result.path)
+
+
+def test_the_same_release_venue_and_base_give_the_same_bytes_on_two_days_and_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = []
+    for day, zone in (("one", "UTC"), ("two", "Pacific/Auckland")):
+        monkeypatch.setenv("TZ", zone)
+        (tmp_path / day).mkdir()
+        store, rows = stored_catalog(tmp_path / day, 9)
+        rows = rows if day == "one" else rows[::-1]
+        result = build_package(store, short_venue(), release(rows))
+        os.utime(store.local_root or tmp_path, (0, 0))
+        contents.append(content_of(result.path))
+    assert contents[0] == contents[1]
+    assert len(contents[0]) > 25
+
+
+def test_building_again_over_existing_renditions_gives_the_same_bytes(tmp_path: Path) -> None:
+    store, rows = stored_catalog(tmp_path, 6)
+    first = content_of(build_package(store, short_venue(), release(rows)).path)
+    package = store.current_package_id("test-hotel")
+    assert package is not None
+    moved = Path(str(store.local_root)) / "packages" / ".versions" / "test-hotel" / package
+    moved.rename(tmp_path / "elsewhere")
+    again = build_package(store, short_venue(), release(rows))
+    assert again.changed
+    assert content_of(again.path) == first
+
+
+def test_the_bag_is_valid_for_the_reference_implementation(built: tuple[Store, list[dict[str, Any]], Path]) -> None:
+    bag = bagit.Bag(str(built[2]))
+    bag.validate()
+    assert bag.info["External-Identifier"] == json.loads((built[2] / "package.json").read_text())["package_id"]
+    assert bag.info["Bagging-Date"] == "2026-11-25"
+
+
+def test_playlists_are_read_by_an_independent_reader(built: tuple[Store, list[dict[str, Any]], Path]) -> None:
+    folder = built[2] / "data" / "playlists"
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["daypart-day.json", "daypart-day.m3u8", "programme.json", "programme.m3u8"]
+    playlist = m3u8.load(str(folder / "programme.m3u8"))
+    schedule = json.loads((built[2] / "data" / "schedule.json").read_text())["plays"]
+    assert len(playlist.segments) == len(schedule) == 40
+    for segment, play in zip(playlist.segments, schedule, strict=True):
+        assert (folder / segment.uri).resolve() == (built[2] / play["file"]).resolve()
+        assert segment.duration == play["play_s"]
+        assert segment.title == f"AI-generated music - {play['title']}"
+
+
+@pytest.mark.parametrize("audio_format", ["mp3", "flac", "wav"])
+def test_tags_are_read_by_an_independent_reader(tmp_path: Path, audio_format: str) -> None:
+    store, rows = stored_catalog(tmp_path, 3, changes={0: {"title": "夜の散歩 🎷", "measured_key": "A minor"}})
+    place = short_venue(format=audio_format, days=1)
+    folder = Path(build_package(store, place, release(rows)).path)
+    for one in rows:
+        (path,) = (folder / "data" / "audio").glob(f"{one['track_id']}*.{audio_format}")
+        found = tinytag.TinyTag.get(path)
+        assert found.title == one["title"]
+        assert found.artist == "AI-generated music"
+        assert found.genre == "Jazz"
+        assert found.duration == pytest.approx(3.0, abs=0.05)
+        others = {key.lower(): values for key, values in found.other.items()}
+        assert any("trainedAlgorithmicMedia" in value for value in others["digitalsourcetype"])
+        assert others["ace_track_id"] == [one["track_id"]]
+        gain = float(others["replaygain_track_gain"][0].split()[0])
+        assert gain == pytest.approx(-18 - one["integrated_loudness_lufs"], abs=0.1)
+        assert "generated by an artificial intelligence" in str(found.comment)
+
+
+@needs("ffprobe")
+@pytest.mark.parametrize("audio_format", ["mp3", "flac"])
+def test_tags_and_lengths_are_read_by_ffprobe(tmp_path: Path, audio_format: str) -> None:
+    store, rows = stored_catalog(tmp_path, 2)
+    folder = Path(build_package(store, short_venue(format=audio_format), release(rows)).path)
+    path = sorted((folder / "data" / "audio").iterdir())[0]
+    said = subprocess.run(
+        ["ffprobe", "-v", "error", "-show_format", "-of", "json", str(path)], capture_output=True, check=True, text=True
+    )
+    found = json.loads(said.stdout)["format"]
+    tags = {name.lower(): value for name, value in found["tags"].items()}
+    assert tags["title"] == rows[0]["title"]
+    assert tags["ace_track_id"] == rows[0]["track_id"]
+    assert tags["digitalsourcetype"].endswith("trainedAlgorithmicMedia")
+    assert float(found["duration"]) == pytest.approx(3.0, abs=0.05)
+
+
+def test_tables_say_the_same_of_every_track_with_its_cues(built: tuple[Store, list[dict[str, Any]], Path]) -> None:
+    folder = built[2] / "data"
+    table = pl.read_parquet(folder / "tracks.parquet")
+    with (folder / "tracks.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["track_id"] for row in rows] == table["track_id"].to_list()
+    assert float(rows[0]["outro_start_s"]) == 1.5
+    assert float(rows[0]["fade_s"]) == 0.5
+    assert table["cue_out_s"].to_list() == [2.0] * 9
+    for name, digest in table.select("file", "file_sha256").iter_rows():
+        assert hashlib.sha256((built[2] / name).read_bytes()).hexdigest() == digest
+
+
+def test_rights_name_model_licence_and_what_was_not_checked(built: tuple[Store, list[dict[str, Any]], Path]) -> None:
+    folder = built[2] / "data" / "rights"
+    with (folder / "rights.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 9
+    first = rows[0]
+    assert (first["provider"], first["model"], first["model_licence"]) == ("ACE-Step", "acestep-v15-turbo", "MIT")
+    assert first["digital_source_type"].endswith("trainedAlgorithmicMedia")
+    assert "similarity to published recordings" in first["not_checked"]
+    assert "genre matrix" in first["human_contribution"]
+    assert "not legal advice" in (folder / "rights.txt").read_text()
+    assert "MIT License" in (folder / "licences" / "MIT-model-weights.txt").read_text()
+
+
+def test_an_unknown_licence_is_said_to_be_unknown(tmp_path: Path) -> None:
+    store, rows = stored_catalog(tmp_path, 2, model="other", model_weights_licence=None, rights_status="unknown")
+    folder = Path(build_package(store, short_venue(), release(rows)).path) / "data" / "rights"
+    assert "licence of the weights: unknown" in (folder / "rights.txt").read_text()
+    assert "licence of the model's weights; similarity" in (folder / "rights.csv").read_text()
+    assert (folder / "licences" / "OTHER-unknown.txt").is_file()
+
+
+def test_a_spreadsheet_takes_no_cell_for_a_formula(tmp_path: Path) -> None:
+    store, rows = stored_catalog(tmp_path, 1, title='=HYPERLINK("x")')
+    folder = Path(build_package(store, short_venue(), release(rows)).path)
+    with (folder / "data" / "tracks.csv").open(newline="", encoding="utf-8") as file:
+        assert next(csv.DictReader(file))["title"] == '\'=HYPERLINK("x")'
+    assert verify(folder).ok
+
+
+# ---- formats
+# -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_venues_format_bit_rate_and_loudness_are_made_from_the_master_and_verified(tmp_path: Path) -> None:
+    store, rows = stored_catalog(tmp_path, 2)
+    place = short_venue(bit_rate_kbps=192, loudness_offset_lu=-3.0)
+    result = build_package(store, place, release(rows))
+    (path,) = (Path(result.path) / "data" / "audio").glob(f"{rows[0]['track_id']}*")
+    assert codecs.probe(path).duration_s == pytest.approx(3.0, abs=0.01)
+    table = pl.read_parquet(Path(result.path) / "data" / "tracks.parquet")
+    assert table["integrated_loudness_lufs"][0] == pytest.approx(rows[0]["integrated_loudness_lufs"] - 3.0, abs=0.1)
+    assert path.stat().st_size * 8 / 3.0 / 1000 == pytest.approx(192, rel=0.1)
+    assert verify(result.path).ok
+
+
+def test_packages_on_one_disk_share_the_bytes_of_their_music(tmp_path: Path) -> None:
+    store, rows = stored_catalog(tmp_path, 3)
+    one = Path(build_package(store, short_venue(), release(rows)).path)
+    two = Path(build_package(store, short_venue(days=1), release(rows)).path)
+    for path in (one / "data" / "audio").iterdir():
+        twin = two / "data" / "audio" / path.name
+        assert path.stat().st_ino == twin.stat().st_ino
+        assert path.stat().st_mode & 0o222 == 0
+
+
+def test_a_damaged_rendition_is_made_again_and_a_damaged_master_stops_the_build(tmp_path: Path) -> None:
+    store, rows = stored_catalog(tmp_path, 2)
+    build_package(store, short_venue(), release(rows))
+    root = Path(str(store.local_root))
+    for path in (root / "renditions").rglob("*.mp3"):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.unlink()
+        path.write_bytes(data)
+    result = build_package(store, short_venue(days=1), release(rows))
+    assert verify(result.path).ok
+    for path in (root / "renditions").rglob("*.mp3"):
+        path.unlink()
+    master = root / "masters" / rows[0]["master_id"][:2] / f"{rows[0]['master_id']}.mp3"
+    master.write_bytes(master.read_bytes()[:-1] + b"x")
+    with pytest.raises(PackageError, match=r"other bytes than the catalog's mp3_sha256.*rerun masters of cell"):
+        build_package(store, short_venue(days=3), release(rows))
+    assert store.current_package_id("test-hotel") == result.package_id
+
+
+# ---- what is rebuilt, and against what changes are counted
+# ---------------------------------------------------------------
+
+
+def test_a_package_is_needed_only_when_its_content_changed(tmp_path: Path) -> None:
+    store, rows = stored_catalog(tmp_path, 4)
+    place = short_venue()
+    assert package_needed(store, place, release(rows))
+    first = build_package(store, place, release(rows))
+    later = release(rows, "r2", RELEASED_AT + dt.timedelta(days=3))
+    assert not package_needed(store, place, later)
+    assert not build_package(store, place, later).changed
+    foreign = [*rows, row(900, zone="spa")]
+    assert not package_needed(store, place, release(foreign, "r3"))
+    assert package_needed(store, short_venue(loudness_offset_lu=-1.0), later)
+    renamed = [{**rows[0], "title": "Another"}, *rows[1:]]
+    assert package_needed(store, place, release(renamed, "r4"))
+    assert store.current_package_id("test-hotel") == first.package_id
+
+
+def test_a_delivery_alone_makes_no_new_package_and_is_the_base_of_the_next(tmp_path: Path) -> None:
+    store, rows = stored_catalog(tmp_path, 6)
+    place = short_venue()
+    first = build_package(store, place, release(rows[:4]))
+    changes = json.loads((Path(first.path) / "data" / "changes.json").read_text())
+    assert changes["base_package_id"] is None
+    assert len(changes["added"]) == 4
+    deliver(store, place, str(tmp_path / "stick"))
+    assert not package_needed(store, place, release(rows[:4], "r2"))
+    between = build_package(store, place, release(rows[:5], "r3"))  # built, never delivered
+    newest = build_package(store, place, release([*rows[1:3], {**rows[3], "title": "Renamed"}, rows[5]], "r4"))
+    assert between.package_id != newest.package_id
+    folder = Path(newest.path)
+    changes = json.loads((folder / "data" / "changes.json").read_text())
+    assert changes["base_package_id"] == first.package_id
+    assert json.loads((folder / "package.json").read_text())["base_package_id"] == first.package_id
+    assert changes["added"] == [rows[5]["track_id"]]
+    assert changes["removed"] == [rows[0]["track_id"]]
+    assert changes["changed"] == [rows[3]["track_id"]]
+    assert changes["unchanged"] == 2
+
+
+def test_an_interrupted_build_leaves_the_venues_package_alone_and_is_taken_up(tmp_path: Path) -> None:
+    store, rows = stored_catalog(tmp_path, 6)
+    first = build_package(store, short_venue(), release(rows[:2]))
+
+    def stop(done: int, _total: int, _what: str, /) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_package(store, short_venue(), release(rows, "r2"), progress=stop)
+    assert store.current_package_id("test-hotel") == first.package_id
+    made = len(list((Path(str(store.local_root)) / "renditions").rglob("*.mp3")))
+    assert made >= 4
+    assert verify(build_package(store, short_venue(), release(rows, "r2")).path).ok
+
+
+# ---- what may not be delivered
+# -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("column", ["preview", "quarantined"])
+def test_preview_tracks_and_quarantined_cells_mark_the_package_everywhere(tmp_path: Path, column: str) -> None:
+    engine = {"engine": "preview", "model": None, "model_weights_licence": None, "rights_status": "preview"}
+    store, rows = stored_catalog(tmp_path, 3, **{column: True}, **(engine if column == "preview" else {}))
+    result = build_package(store, short_venue(), release(rows))
+    folder = Path(result.path)
+    assert result.marked_preview
+    assert result.package_id.startswith("NOT-FOR-DELIVERY-")
+    assert folder.resolve().name.startswith("NOT-FOR-DELIVERY-")
+    manifest = json.loads((folder / "package.json").read_text())
+    assert manifest["not_for_delivery"] is True
+    assert manifest["deliverable"] is False
+    assert "NOT FOR DELIVERY" in (folder / "README.txt").read_text()
+    assert '"marked":true' in (folder / "index.html").read_text()
+    assert "NOT FOR DELIVERY" in (folder / "data" / "rights" / "rights.txt").read_text()
+    report = verify(folder)
+    assert report.ok
+    assert report.not_for_delivery
+    with pytest.raises(PackageError, match=r"NOT FOR DELIVERY, expected no preview tracks"):
+        deliver(store, short_venue(), str(tmp_path / "stick"))
+    assert not (tmp_path / "stick").exists()
+    forced = deliver(store, short_venue(), str(tmp_path / "trial.zip"), force=True)
+    assert forced.forced
+    assert forced.target.endswith("NOT-FOR-DELIVERY-trial.zip")
+    assert store.deliveries("test-hotel") == []
+
+
+def test_where_there_is_deliverable_music_preview_tracks_stay_out_of_the_package(tmp_path: Path) -> None:
+    store, rows = stored_catalog(
+        tmp_path, 6, changes={n: {"preview": True, "engine": "preview", "rights_status": "preview"} for n in range(3)}
+    )
+    result = build_package(store, short_venue(), release(rows))
+    assert not result.marked_preview
+    table = pl.read_parquet(Path(result.path) / "data" / "tracks.parquet")
+    assert not table["preview"].any()
+    report = json.loads((Path(result.path) / "data" / "rotation.json").read_text())
+    assert report["left_out"] == {"preview engine": 3}
+
+
+def test_brand_rules_cells_genres_and_retired_tracks_keep_out_what_they_name(tmp_path: Path) -> None:
+    store, rows = stored_catalog(
+        tmp_path,
+        8,
+        changes={
+            0: {"brand_exclude": ["hilltop"]},
+            1: {"brand_include": ["seaside"]},
+            2: {"brand_include": ["hilltop", "seaside"]},
+            3: {"genre": "drone", "cell": "lobby.drone.day.warm"},
+            4: {"mood": "sad", "cell": "lobby.jazz.day.sad"},
+            5: {"exportable": False, "status": "retired"},
+        },
+    )
+    place = short_venue(brand="hilltop", genre_shares={"drone": 0}, cells_exclude=["*.sad"])
+    result = build_package(store, place, release(rows))
+    table = pl.read_parquet(Path(result.path) / "data" / "tracks.parquet")
+    assert table["track_id"].to_list() == [rows[n]["track_id"] for n in (2, 6, 7)]
+
+
+def test_a_venue_that_may_play_nothing_says_why(tmp_path: Path) -> None:
+    store = Store(LocalBlobs(tmp_path))
+    with pytest.raises(PackageError, match=r"no track of zone lobby may be exported \(1 not exportable\)"):
+        build_package(store, venue(), release([row(1, exportable=False), row(2, zone="spa")]))
+
+
+def test_a_catalog_that_is_too_small_names_the_cells_of_the_missing_tracks(tmp_path: Path) -> None:
+    store, rows = stored_catalog(
+        tmp_path, 6, changes={n: {"genre": "bossa", "cell": "lobby.bossa.day.warm"} for n in (0, 1)}
+    )
+    cells = pl.DataFrame(
+        {
+            "cell": ["lobby.jazz.day.warm", "lobby.bossa.day.warm", "lobby.piano.day.warm", "spa.x.day.y"],
+            "zone": ["lobby", "lobby", "lobby", "spa"],
+            "genre": ["jazz", "bossa", "piano", "x"],
+            "daypart": ["day"] * 4,
+        }
+    )
+    place = short_venue(no_repeat_hours=24)
+    result = build_package(store, place, ReleaseRows.checked(frame(rows), "r1", RELEASED_AT, cells))
+    (short,) = result.shortfall
+    assert not result.promise_kept
+    assert short.missing == 14  # a minute of three-second tracks, six are there
+    assert sum(short.by_cell.values()) == 14
+    assert set(short.by_cell) == {"lobby.jazz.day.warm", "lobby.bossa.day.warm", "lobby.piano.day.warm"}
+    text = (Path(result.path) / "data" / "rotation.txt").read_text()
+    assert "BEST POSSIBLE PROGRAMME" in text
+    assert "14 TRACKS SHORT" in text
+    assert "BEST POSSIBLE" in (Path(result.path) / "README.txt").read_text()
+    assert verify(result.path).ok
+
+
+def test_rows_without_a_column_are_refused_by_name() -> None:
+    with pytest.raises(
+        PackageError, match=r"no column take_id, prompt_id, expected the columns of sql/package_tracks\.sql"
+    ):
+        ReleaseRows.checked(frame([row(1)]).drop("take_id", "prompt_id"), "r1", RELEASED_AT)
