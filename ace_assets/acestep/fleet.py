@@ -17,6 +17,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import polars as pl
 
 from ace_assets.acestep import tier_check
@@ -45,6 +46,7 @@ from ace_assets.store import Store
 T = TypeVar("T")
 
 STORE_THREADS = 8
+LANE_CONNECTIONS = 12
 CLAMPED_BY_S = 0.5
 MESSAGE_MAX_CHARS = 500
 
@@ -109,9 +111,11 @@ class Fleet:
             self.scratch, self._threads = scratch, threads
             self._journal = await self._in_thread(self._store.journal, self._cell)
             self.pool = Pool(planned_takes(planned), self._admit)
-            connections = 8 * len(self._servers) + self.settings.downloads
-            async with open_http(self._servers, connections=connections) as http:
-                self._lanes = [self._lane(server, http) for server in self._servers]
+            async with contextlib.AsyncExitStack() as opened:
+                # one client per server: a pool looks through all its connections at every request
+                for server in self._servers:
+                    http = await opened.enter_async_context(open_http([server], connections=LANE_CONNECTIONS))
+                    self._lanes.append(self._lane(server, http))
                 await self._work()
             if self.pool.over:
                 for take_id in list(self._journal):
@@ -121,7 +125,7 @@ class Fleet:
             raise self._gone_error()
         return self.result
 
-    def _lane(self, server: Server, http: Any) -> Lane:
+    def _lane(self, server: Server, http: httpx.AsyncClient) -> Lane:
         facts = ServerFacts(self._store, server)
         slots = Slots(
             self._store.blobs, facts.key("slots"), depth=self.settings.depth, term_s=self.settings.slot_term_s
