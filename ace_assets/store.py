@@ -532,6 +532,11 @@ class Store:
         """Give a release's database as a local file for the length of the block (the link already resolved)."""
         return self.blobs.local(f"releases/{release_id}.duckdb")
 
+    @staticmethod
+    def release_key(release_id: str) -> str:
+        """Return the key of a release's database."""
+        return f"releases/{release_id}.duckdb"
+
     def release_file(self, release_id: str, name: str) -> contextlib.AbstractContextManager[Path]:
         """Give one of a release's extra files for the length of the block."""
         return self.blobs.local(f"releases/{release_id}/{name}")
