@@ -20,7 +20,7 @@ from ace_assets.preview.voices import VOICES
 LEAD_IN_S = 0.06
 BPM_RANGE = (30.0, 300.0)
 PARTS = ("chords", "bass", "lead", "pad", "arp")
-_LEVEL = {"intro": 0.86, "A": 0.95, "B": 1.0, "C": 0.88, "outro": 0.9}
+_LEVEL = {"intro": 0.97, "A": 0.95, "B": 0.98, "C": 0.95, "outro": 0.92}
 _ORDER = ("A", "B", "A", "C", "B", "A", "B", "C")
 _CADENCE = {  # the two chords before the last tonic
     "jazz": {"major": (1, 4), "minor": (3, 6)},
@@ -480,7 +480,7 @@ def _last_chord(final_beat: int, band: _Band, key: Key, writer: _Writer) -> None
         else:
             pitches = lead_voices(chord_classes(key, 0, "triad" if part == "arp" else "add9"), voice.centre, None)
         spread = (voice.strum_s * 3 + 0.012) * writer.bpm / 60.0
-        force = {"bass": 0.74, "lead": 0.6, "pad": 0.5}.get(part, 0.58)
+        force = {"bass": 0.6, "lead": 0.42, "pad": 0.4}.get(part, 0.46)
         for string, pitch in enumerate(pitches):
             writer.add(final_beat + string * spread, length, part, name, pitch, force)
     if band.kit is not None:

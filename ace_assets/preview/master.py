@@ -18,6 +18,9 @@ _WINDOW = 16384
 _WINDOWS = 48
 _MOST_REDUCTION_DB = 7.0
 _LIMIT_BLOCK = 48
+_RIDE_HOP_S, _RIDE_WINDOW_S, _RIDE_ABOVE_HZ = 0.25, 2.0, 200.0
+_RIDE_SHARE, _MOST_RIDE_DB = 0.55, 5.0
+_DIMINUENDO_S, _DIMINUENDO_DB = 9.0, 2.5
 _BANDS_HZ = (63.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 14000.0)
 _SHELVES = (("low", 110.0), ("bell", 320.0), ("high", 2600.0), ("high", 8500.0))
 _MOST_EQ_DB = (4.0, 3.0, 6.0, 6.0)
@@ -169,6 +172,48 @@ def _limit_in_place(x: Floats, gain: float, ceiling: float, block: int) -> None:
         x[i, 1] *= g
 
 
+@compiled
+def _hop_energies(x: Floats, hop: int, low: float, out: Doubles) -> None:
+    """Write the mean square of every hop without its lowest frequencies; `low` is the coefficient of the low-pass."""
+    left = right = 0.0
+    for h in range(out.shape[0]):
+        total = 0.0
+        for i in range(h * hop, min(x.shape[0], (h + 1) * hop)):
+            left += low * (x[i, 0] - left)
+            right += low * (x[i, 1] - right)
+            total += (x[i, 0] - left) ** 2 + (x[i, 1] - right) ** 2
+        out[h] = total / hop
+
+
+@compiled
+def _ride_in_place(x: Floats, gains: Doubles, hop: int) -> None:
+    """Multiply by gains that are given once a hop, in straight lines from one to the next."""
+    for i in range(x.shape[0]):
+        h = i // hop
+        part = (i - h * hop) / hop
+        g = gains[h] * (1 - part) + gains[h + 1] * part
+        x[i, 0] *= g
+        x[i, 1] *= g
+
+
+def _level(x: Floats, until_s: float) -> None:
+    """Even out slow changes of loudness by half, as a hand on the fader does, and grow softer towards the ending."""
+    hop = int(_RIDE_HOP_S * SAMPLE_RATE_HZ)
+    energies = np.zeros(-(-len(x) // hop))
+    _hop_energies(x, hop, 2 * np.pi * _RIDE_ABOVE_HZ / SAMPLE_RATE_HZ, energies)
+    body = max(4, min(len(energies), int(until_s / _RIDE_HOP_S)))
+    reach = min(body // 2, int(_RIDE_WINDOW_S / _RIDE_HOP_S))
+    window = np.hanning(2 * reach + 3)[1:-1]
+    padded = np.pad(energies[:body], reach, mode="reflect")
+    smooth = 10 * np.log10(np.convolve(padded, window / window.sum(), mode="valid") + 1e-12)
+    gains_db = np.clip(_RIDE_SHARE * (np.median(smooth) - smooth), -_MOST_RIDE_DB, _MOST_RIDE_DB)
+    softer = min(body // 3, int(_DIMINUENDO_S / _RIDE_HOP_S))
+    gains_db[body - softer :] -= np.linspace(0, _DIMINUENDO_DB, softer)
+    gains = np.full(len(energies) + 1, gains_db[-1])
+    gains[:body] = gains_db
+    _ride_in_place(x, 10 ** (gains / 20), hop)
+
+
 def master(x: Floats, *, tilt_db_per_octave: float, loudness_lufs: float, fade_from_s: float) -> Floats:
     """Master a mix in place and return it: sample peak at `PEAK_DBFS`, silence at the end.
 
@@ -179,6 +224,7 @@ def master(x: Floats, *, tilt_db_per_octave: float, loudness_lufs: float, fade_f
         fade_from_s: when the last fade begins, seconds.
     """
     _fade(x, fade_from_s)
+    _level(x, fade_from_s)
     hz, middle, side = _spectra(x)
     filters = _equaliser(hz, middle + side, tilt_db_per_octave)
     response = np.prod([_response(biquad, hz) for biquad in filters], axis=0)

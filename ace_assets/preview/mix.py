@@ -16,7 +16,7 @@ from ace_assets.preview.styles import STYLES, Style
 from ace_assets.preview.synth import SAMPLE_RATE_HZ, note_template
 from ace_assets.preview.voices import VOICES
 
-BLOCK_FRAMES = 1 << 18
+BLOCK_FRAMES = 1 << 16
 _LEVEL_DB = {"chords": -3.0, "bass": -1.0, "lead": -0.5, "pad": -4.5, "arp": -5.5, "drums": -3.0}
 _SEND = {"chords": 0.7, "bass": 0.06, "lead": 1.0, "pad": 0.9, "arp": 1.0, "drums": 0.35}
 _ECHO = {"lead": 1.0, "arp": 0.8}
@@ -34,14 +34,21 @@ def _place(
     """Add the part of a note that falls into this block; `offset` is the note's start in frames from the block's."""
     first = max(0, -offset)
     last = min(length + release, sound.shape[0], bus.shape[0] - offset)
-    for i in range(first, last):
-        g = gain
-        if i > length:
-            left_over = np.float32(1) - np.float32(i - length) / np.float32(release)
-            g *= left_over * left_over
+    held = min(last, max(first, length))
+    for i in range(first, held):
+        j = offset + i
+        left = gain * sound[i, 0]
+        right = gain * sound[i, 1]
+        bus[j, 0] += left
+        bus[j, 1] += right
+        send[j, 0] += send_gain * left
+        send[j, 1] += send_gain * right
+    for i in range(held, last):
+        j = offset + i
+        left_over = np.float32(length + release - i) / np.float32(release)
+        g = gain * left_over * left_over
         left = g * sound[i, 0]
         right = g * sound[i, 1]
-        j = offset + i
         bus[j, 0] += left
         bus[j, 1] += right
         send[j, 0] += send_gain * left
@@ -49,6 +56,10 @@ def _place(
         if echo_gain > 0:
             echo[j, 0] += echo_gain * left
             echo[j, 1] += echo_gain * right
+    if echo_gain > 0:
+        for i in range(first, held):
+            echo[offset + i, 0] += echo_gain * gain * sound[i, 0]
+            echo[offset + i, 1] += echo_gain * gain * sound[i, 1]
 
 
 @compiled

@@ -7,16 +7,19 @@ note is one small matrix product instead of millions of sines. Templates are `(f
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from ace_assets.audio.compiled import compiled
 from ace_assets.preview.drums import noise_band
 from ace_assets.preview.voices import Voice
 
 SAMPLE_RATE_HZ = 48_000
 HIGHEST_HZ = 17_500.0
 _BLOCK = 512
+_BREATH_FRAMES = 1 << 18
 _FALL_60_DB = np.log(1000.0)
 Floats = npt.NDArray[np.float32]
 
@@ -121,7 +124,15 @@ def _shape_attack(out: Floats, voice: Voice, random: np.random.Generator) -> Non
         ]
         out[:frames] += np.float32(voice.noise.level * 3.0) * burst
     if voice.breath:
-        out += np.float32(voice.breath) * noise_band(len(out), 1500.0, 14000.0, random) * _slow_ramp(len(out), rise)
+        start = int(random.integers(0, _BREATH_FRAMES))
+        breath = np.take(_breath(), np.arange(start, start + len(out)), axis=0, mode="wrap")
+        out += np.float32(voice.breath) * breath * _slow_ramp(len(out), rise)
+
+
+@lru_cache(maxsize=1)
+def _breath() -> Floats:
+    """Return the noise of breath and bow, from which every note takes another piece."""
+    return noise_band(_BREATH_FRAMES, 1500.0, 14000.0, np.random.default_rng(1))
 
 
 def _slow_ramp(frames: int, rise: int) -> Floats:
@@ -132,20 +143,28 @@ def _slow_ramp(frames: int, rise: int) -> Floats:
 
 
 def _move(out: Floats, voice: Voice, fundamental_hz: float) -> Floats:
-    """Apply tremolo (opposite left and right by a quarter) and vibrato (by reading the note at a wavering speed)."""
-    frames = len(out)
-    t = np.arange(frames, dtype=np.float32) / np.float32(SAMPLE_RATE_HZ)
-    turn = np.float32(2 * np.pi * voice.vibrato_hz)
-    if voice.tremolo:
-        depth = np.float32(voice.tremolo)
-        out[:, 0] *= 1 - depth * (np.float32(0.5) + np.float32(0.5) * np.sin(turn * t))
-        out[:, 1] *= 1 - depth * (np.float32(0.5) + np.float32(0.5) * np.sin(turn * t + np.float32(1.2)))
-    if voice.vibrato_cents:
-        swing = (2.0 ** (voice.vibrato_cents / 1200) - 1) / (2 * np.pi * voice.vibrato_hz)
-        onset = np.clip((t - np.float32(0.15)) / np.float32(0.4), 0, 1)
-        position = np.clip((t + np.float32(swing) * onset * np.sin(turn * t)) * SAMPLE_RATE_HZ, 0, frames - 2)
-        index = position.astype(np.int32)
-        part = (position - index)[:, None]
-        out = out[index] * (1 - part) + out[index + 1] * part
+    """Apply tremolo, a little apart left and right, and vibrato, which sets in after a moment."""
     del fundamental_hz
-    return np.ascontiguousarray(out, np.float32)
+    swing_s = (2.0 ** (voice.vibrato_cents / 1200) - 1) / (2 * np.pi * voice.vibrato_hz)
+    moved = np.empty_like(out)
+    turn = 2 * np.pi * voice.vibrato_hz / SAMPLE_RATE_HZ
+    _waver(out, moved, turn, voice.tremolo, swing_s * SAMPLE_RATE_HZ, 0.15 * SAMPLE_RATE_HZ, 0.4 * SAMPLE_RATE_HZ)
+    return moved
+
+
+@compiled
+def _waver(x: Floats, out: Floats, turn: float, depth: float, swing: float, wait: float, rise: float) -> None:
+    """Read `x` at a wavering place and loudness; all times in frames, `turn` in radians per frame."""
+    last = x.shape[0] - 2
+    sine, cosine = 0.0, 1.0
+    step_sine, step_cosine = np.sin(turn), np.cos(turn)
+    for i in range(x.shape[0]):
+        onset = min(1.0, max(0.0, (i - wait) / rise))
+        place = min(max(i + swing * onset * sine, 0.0), last)
+        index = int(place)
+        part = place - index
+        left = 1 - depth * (0.5 + 0.5 * sine)
+        right = 1 - depth * (0.5 + 0.5 * (0.36 * sine + 0.93 * cosine))
+        out[i, 0] = left * (x[index, 0] * (1 - part) + x[index + 1, 0] * part)
+        out[i, 1] = right * (x[index, 1] * (1 - part) + x[index + 1, 1] * part)
+        sine, cosine = sine * step_cosine + cosine * step_sine, cosine * step_cosine - sine * step_sine
