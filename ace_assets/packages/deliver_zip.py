@@ -82,7 +82,6 @@ def deliver_zip(parcel: Parcel, target: Path, progress: Progress) -> tuple[int, 
             sent = 0
             with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
                 for done, entry in enumerate(parcel.files, start=1):
-                    before = out.written
                     info = zipfile.ZipInfo(f"{parcel.package_id}/{entry.name}", FIXED_TIME)
                     info.create_system = UNIX
                     info.external_attr = 0o644 << 16
@@ -91,12 +90,14 @@ def deliver_zip(parcel: Parcel, target: Path, progress: Progress) -> tuple[int, 
                         info.compress_type = zipfile.ZIP_DEFLATED
                     digest = hashlib.sha256()
                     with entry.path.open("rb") as source, archive.open(info, "w") as place:
+                        before = out.written
                         while block := source.read(COPY_BYTES):
                             digest.update(block)
                             place.write(block)
                     if digest.hexdigest() != entry.sha256:
                         raise entry.damaged()
-                    sent += out.written > before
+                    # The header is written twice, first without the checksum; what is more than that is content.
+                    sent += out.written - before > len(info.FileHeader())
                     progress(done, len(parcel.files), "deliver")
             file.truncate(out.tell())
             file.flush()
