@@ -30,6 +30,7 @@ from ace_assets.matrix.titles import titles
 TEMPO_STEPS_MOST = 9
 DURATION_STEP_S = 10
 PLAN_ID_CHARS = 16
+BATCH_ROWS = 8_192
 
 
 @dataclass(frozen=True)
@@ -185,18 +186,16 @@ def _build(
     lexicon: Lexicon,
     cells_glob: str | None,
 ) -> Plan:
-    cells: dict[str, list[Any]] = {name: [] for name in tables.Cells.column_names()}
-    prompts: dict[str, list[Any]] = {name: [] for name in tables.Prompts.column_names()}
-    takes: dict[str, list[Any]] = {name: [] for name in tables.PlannedTakes.column_names()}
+    cells, prompts, takes = _Rows(tables.Cells), _Rows(tables.Prompts), _Rows(tables.PlannedTakes)
     ids, requests = TakeIds(profile), Requests(profile)
     for row in rows:
         planned = counts[row.cell]
         made = list(islice(prompts_of(row, lexicon), max(planned, row.target_prompts)))
-        _add(cells, _cell_facts(row, planned, [prompt.prompt_id for prompt in made]))
+        cells.add(_cell_facts(row, planned, [prompt.prompt_id for prompt in made]))
         warnings = matrix.warnings_of_row(row.row)
         for prompt in made[:planned]:
             number = min(row.takes_per_prompt + max(0, extra_takes.get(prompt.prompt_id, 0)), row.takes_limit)
-            _add(prompts, _prompt_facts(row, prompt, profile, number, warnings))
+            prompts.add(_prompt_facts(row, prompt, profile, number, warnings))
             halves = requests.of_prompt(
                 caption=prompt.caption,
                 lyrics=captions.lyrics_of(row),
@@ -208,18 +207,20 @@ def _build(
             )
             for index in range(number):
                 take = ids.of(prompt.prompt_id, index)
-                takes["take_id"].append(take)
-                takes["prompt_id"].append(prompt.prompt_id)
-                takes["cell"].append(row.cell)
-                takes["take_index"].append(index)
-                takes["engine"].append(profile.engine)
-                takes["model"].append(profile.model)
-                takes["seed"].append(seed := seed_of(take))
-                takes["request_json"].append(request_json(halves, seed))
-    frames = [
-        tables.validated(table, pl.DataFrame(columns, schema=tables.polars_schema(table)))
-        for table, columns in ((tables.Cells, cells), (tables.Prompts, prompts), (tables.PlannedTakes, takes))
-    ]
+                seed = seed_of(take)
+                takes.add(
+                    {
+                        "take_id": take,
+                        "prompt_id": prompt.prompt_id,
+                        "cell": row.cell,
+                        "take_index": index,
+                        "engine": profile.engine,
+                        "model": profile.model,
+                        "seed": seed,
+                        "request_json": request_json(halves, seed),
+                    }
+                )
+    frames = [rows.frame() for rows in (cells, prompts, takes)]
     facts = {
         "campaign": campaign.name,
         "engine": profile.engine,
@@ -237,9 +238,28 @@ def _build(
     return Plan(_plan_id(facts, frames), facts, *frames)
 
 
-def _add(columns: dict[str, list[Any]], facts: Mapping[str, Any]) -> None:
-    for name, values in columns.items():
-        values.append(facts[name])
+class _Rows:
+    """Rows on their way into a table, packed in batches so that a large plan stays small in memory."""
+
+    def __init__(self, table: type[tables.Table]) -> None:
+        self._table = table
+        self._schema = tables.polars_schema(table)
+        self._waiting: list[dict[str, Any]] = []
+        self._packed: list[pl.DataFrame] = []
+
+    def add(self, row: dict[str, Any]) -> None:
+        self._waiting.append(row)
+        if len(self._waiting) >= BATCH_ROWS:
+            self._pack()
+
+    def _pack(self) -> None:
+        columns = {name: [row[name] for row in self._waiting] for name in self._schema}
+        self._packed.append(pl.DataFrame(columns, schema=self._schema))
+        self._waiting.clear()
+
+    def frame(self) -> pl.DataFrame:
+        self._pack()
+        return tables.validated(self._table, pl.concat(self._packed))
 
 
 def _cell_facts(row: MatrixRow, planned: int, matrix_prompt_ids: list[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The same matrix makes the same plan everywhere; a changed row changes its own prompts only; captions keep their rules."""
+"""The same matrix makes the same plan everywhere; a changed row changes only its prompts; captions keep their rules."""
 
 from __future__ import annotations
 
