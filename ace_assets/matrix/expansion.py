@@ -208,17 +208,17 @@ def _build(
             for index in range(number):
                 take = ids.of(prompt.prompt_id, index)
                 seed = seed_of(take)
-                takes.add(
-                    {
-                        "take_id": take,
-                        "prompt_id": prompt.prompt_id,
-                        "cell": row.cell,
-                        "take_index": index,
-                        "engine": profile.engine,
-                        "model": profile.model,
-                        "seed": seed,
-                        "request_json": request_json(halves, seed),
-                    }
+                takes.add_values(
+                    (
+                        take,
+                        prompt.prompt_id,
+                        row.cell,
+                        index,
+                        profile.engine,
+                        profile.model,
+                        seed,
+                        request_json(halves, seed),
+                    )
                 )
     frames = [rows.frame() for rows in (cells, prompts, takes)]
     facts = {
@@ -244,17 +244,22 @@ class _Rows:
     def __init__(self, table: type[tables.Table]) -> None:
         self._table = table
         self._schema = tables.polars_schema(table)
-        self._waiting: list[dict[str, Any]] = []
+        self._waiting: list[tuple[Any, ...]] = []
         self._packed: list[pl.DataFrame] = []
 
-    def add(self, row: dict[str, Any]) -> None:
-        self._waiting.append(row)
+    def add(self, facts: Mapping[str, Any]) -> None:
+        self.add_values(tuple(facts[name] for name in self._schema))
+
+    def add_values(self, values: tuple[Any, ...]) -> None:
+        """Add a row whose values stand in the order of the table's columns."""
+        self._waiting.append(values)
         if len(self._waiting) >= BATCH_ROWS:
             self._pack()
 
     def _pack(self) -> None:
-        columns = {name: [row[name] for row in self._waiting] for name in self._schema}
-        self._packed.append(pl.DataFrame(columns, schema=self._schema))
+        columns = zip(*self._waiting, strict=True) if self._waiting else [[] for _ in self._schema]
+        frame = {name: list(values) for name, values in zip(self._schema, columns, strict=True)}
+        self._packed.append(pl.DataFrame(frame, schema=self._schema))
         self._waiting.clear()
 
     def frame(self) -> pl.DataFrame:

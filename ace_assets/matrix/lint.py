@@ -38,6 +38,7 @@ CEILING_DBTP_RANGE = (-9.0, 0.0)
 TAKES_MOST = 64
 TRACKS_MOST = 10_000
 NAME_RUN = re.compile(r"\b[A-Z][\w'.]*(?:[ -][A-Z][\w'.]*)+")
+IMITATING = r"[ -](style|styled|type|inspired|esque|vibes?|soundalike)\b"
 TEXT_COLUMNS = ("genre", "mood", "instruments_core", "instruments_colour", "texture", "production")
 
 Rule = Callable[[MatrixRow, Lexicon], Iterator[Finding]]
@@ -285,6 +286,12 @@ def never_rule(row: MatrixRow, lexicon: Lexicon) -> Iterator[Finding]:
         )
 
 
+def _means_the_artist(name: str, text: str) -> bool:
+    """Say whether a name that is also a word is meant as a name: with its capitals, or as in "prince-style"."""
+    spelt = rf"(?<![\w']){re.escape(name)}"
+    return bool(re.search(rf"{spelt}(?![\w'])", text) or re.search(rf"{spelt}{IMITATING}", text, re.IGNORECASE))
+
+
 def artist_rule(row: MatrixRow, lexicon: Lexicon) -> Iterator[Finding]:
     """L-ARTIST: no artist's name, nothing that asks for an imitation, nothing that looks like a person's name."""
     remedy = "describe the sound instead: nobody's name or work may be asked for"
@@ -293,9 +300,7 @@ def artist_rule(row: MatrixRow, lexicon: Lexicon) -> Iterator[Finding]:
         if found:
             yield _at(row, "L-ARTIST", column, text, f"no artist's name and no imitation: {found[0]}", remedy)
             continue
-        words = [
-            name for name in lexicon.artists_like_words if re.search(rf"(?<![\w']){re.escape(name)}(?![\w'])", text)
-        ]
+        words = [name for name in lexicon.artists_like_words if _means_the_artist(name, text)]
         if words:
             either = "describe the sound instead, or write the word in lower case if it is no name"
             yield _at(row, "L-ARTIST", column, text, f"no artist's name: {words[0]}", either)

@@ -58,6 +58,8 @@ ERRORS = [
     ("L-ARTIST", {"production": "Sade on a Sunday"}, "production"),
     ("L-ARTIST", {"production": "a Prince of a mix"}, "production"),
     ("L-ARTIST", {"texture": "in the style of nobody"}, "texture"),
+    ("L-ARTIST", {"texture": "prince-style warmth"}, "texture"),
+    ("L-ARTIST", {"production": "a Drake type mix"}, "production"),
     ("L-ARTIST", {"instruments_colour": "Zebediah Quartermain harp | cello"}, "instruments_colour"),
     ("L-ASCII", {"texture": "séduisant"}, "texture"),
     ("L-ASCII", {"production": "wide “natural” reverb"}, "production"),
