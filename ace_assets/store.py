@@ -464,21 +464,14 @@ class Store:
                 found.append((stat.modified_at_s, parts[1]))
         return [plan_id for _, plan_id in sorted(found, reverse=True)]
 
-    def master_files(self) -> Iterator[tuple[str, str, int]]:
-        """Yield every stored file of a master: master id, format, size in bytes."""
-        for key, size_bytes in self.blobs.sizes("masters/"):
-            name, _, audio_format = key.rsplit("/", 1)[-1].partition(".")
-            yield name, audio_format, size_bytes
-
-    def append_digest(self, day: str, line: str) -> None:
-        """Add a line to a day's digest of failures."""
-        key = f"digests/{day}.md"
-        for _ in range(20):
-            found = self.blobs.get_versioned(key)
-            text = (found[0].decode() if found else f"# Failures of {day}\n\n") + f"- {line}\n"
-            if self.blobs.compare_and_put(key, text.encode(), expected_etag=found[1] if found else None):
-                return
-        raise StoreError(f"{self.uri}/{key}", value="busy", expected="to be written", remedy="run again")
+    def master_files(self) -> pl.DataFrame:
+        """Return every stored file of a master: `master_id`, `format`, `bytes`."""
+        listed = list(self.blobs.sizes("masters/"))
+        keys, sizes = zip(*listed, strict=True) if listed else ((), ())
+        name = pl.col("key").str.extract_groups(r"([^/.]+)\.([a-z0-9]+)$")
+        return pl.DataFrame({"key": keys, "bytes": sizes}, {"key": pl.String, "bytes": pl.Int64}).select(
+            master_id=name.struct["1"], format=name.struct["2"], bytes="bytes"
+        )
 
     # ---- servers ---------------------------------------------------------------------------------------------------
 

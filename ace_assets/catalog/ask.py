@@ -47,7 +47,7 @@ def run(
         CatalogError: no such question or parameter, a value that does not fit, no catalog yet.
     """
     asked = question(name)
-    known = {parameter.name: parameter for parameter in asked.parameters}
+    known = {parameter.name: parameter for parameter in asked.params}
     for given in parameters:
         if given not in known:
             raise CatalogError(
@@ -58,7 +58,7 @@ def run(
             )
     values = {
         p.name: p.value_of(parameters[p.name], question=asked.name) if p.name in parameters else p.default
-        for p in asked.parameters
+        for p in asked.params
     }
     if isinstance(catalog, Store):
         with query.open_release(catalog) as (connection, _):

@@ -1,7 +1,8 @@
 """Building a release of the catalog: whole, on local scratch, checked, then published.
 
-What belongs here: the order of work. What does not: what a table holds (`sql/`), what may be trusted (`snapshot`), how it
-is read (`query`). A reader never waits for a build and a build never waits for a reader: every release is its own file.
+What belongs here: the order of work. What does not: what a table holds (`sql/`), what may be trusted (`snapshot`), what
+it is made from (`stage`), how it is read (`query`). A reader never waits for a build and a build never waits for a
+reader: every release is its own file.
 """
 
 from __future__ import annotations
@@ -9,31 +10,27 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import polars as pl
-import pyarrow.parquet as pq
 
-from ace_assets import shipped, tables
-from ace_assets.catalog import report, snapshot, sql_files
+from ace_assets.catalog import report, snapshot, sql_files, stage
 from ace_assets.catalog.earlier import Earlier, earlier_release
 from ace_assets.catalog.package_rows import package_frames
-from ace_assets.catalog.snapshot import Finding, Snapshot, read_files
+from ace_assets.catalog.query import sha256_of
+from ace_assets.catalog.snapshot import Finding, Snapshot
 from ace_assets.errors import AceAssetsError, CatalogError, StoreError
 from ace_assets.store import Store
 
 STORAGE_VERSION = "v1.2.0"  # readable by DuckDB 1.2 and everything later
 MEMORY_LIMIT = "700MB"
 KEEP_RELEASES = 10
-# What is told of releases themselves is not their content; servers is summed from takes, in an order that varies; and packages
-# come after the release that they are made from: counting them would make a new release, and with it new packages, every night.
+# What is told of releases themselves is not their content; servers is summed from takes, in an order that varies; packages
+# come after the release that they are made from: counting them would make a release, and new packages, every night.
 NOT_CONTENT = frozenset({"releases", "release_changes", "help", "questions", "servers", "packages", "package_tracks"})
 PARQUET_OF_VIEWS = {"tracks": "all_tracks", "former_tracks": "all_tracks"}
 
@@ -136,27 +133,38 @@ def _build(
 ) -> _Built | ReleaseResult:
     database = folder / "catalog.duckdb"
     database.unlink(missing_ok=True)
-    findings = list(pinned.findings)
     earlier = earlier_release(store, folder)
     plan_id = store.current_plan_id()
     with _workbench(database, folder) as connection:
-        _stage_store(connection, store, pinned, plan_id, folder)
-        findings = [*pinned.findings, *_stage_trusted(connection, store, pinned)]
-        _stage_prompts(connection, store, plan_id)
-        _stage_facts(connection, findings, *package_frames(store))
+        stage.put_store(connection, store, pinned, plan_id, folder)
+        findings = [*pinned.findings, *stage.put_trusted(connection, store)]
+        stage.put_prompts(connection, store, plan_id)
+        stage.put_facts(connection, findings, *package_frames(store))
         _run_files(connection, "tables")
         content_id = _content_id(connection)
         result = _unchanged(store, earlier, content_id, findings)
         if result is not None and not force:
             return result
         release_id = _new_release_id(moment, content_id, earlier)
-        _stage_release(connection, earlier, release_id, moment, reason, content_id, _plan_facts(store, plan_id))
+        row = {
+            "release_id": release_id,
+            "built_at": moment,
+            "reason": reason,
+            "previous_release_id": earlier.release_id,
+            "plan_id": plan_id,
+            "campaign": _campaign(store, plan_id),
+            "content_id": content_id,
+            "ace_assets_version": code_version(),
+        }
+        stage.put_release(connection, earlier, row)
         _run_files(connection, "release")
-        _carry_over(connection, earlier)
+        stage.carry_over(connection, earlier)
+        connection.execute("BEGIN")
         _run_files(connection, "views")
         _create_question_views(connection)
         _comment_views(connection)
         _run_files(connection, "help")
+        connection.execute("COMMIT")
         _check(connection)
         rows = _row_counts(connection)
         page = folder / "report.html"
@@ -177,12 +185,6 @@ def _build(
     extras["release.json"] = folder / "release.json"
     extras["release.json"].write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
     return _Built(ReleaseResult(release_id, True, rows, tuple(findings)), database, extras)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -215,231 +217,16 @@ def _run_files(connection: duckdb.DuckDBPyConnection, part: str) -> None:
         connection.execute(text)
 
 
-# ---- staging -----------------------------------------------------------------------------------------------------------
-
-
-def _stage_frame(connection: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
-    connection.register("incoming", frame.to_arrow())
-    connection.execute(f"CREATE TABLE stage.{name} AS SELECT * FROM incoming")
-    connection.unregister("incoming")
-
-
-def _stage_store(
-    connection: duckdb.DuckDBPyConnection, store: Store, pinned: Snapshot, plan_id: str | None, folder: Path
-) -> None:
-    """Make the pinned tables and the plan readable as `stage.read_<table>` and `stage.<plan table>`."""
-    snapshot.find_foreign_rows(pinned, connection)
-    for table in (*snapshot.CELL_TABLES, *snapshot.LOG_TABLES):
-        source = read_files(pinned.files[table.TABLE])
-        connection.execute(f"CREATE VIEW stage.read_{table.TABLE} AS SELECT * FROM {source}")  # noqa: S608
-    for log in snapshot.LOG_TABLES:
-        connection.execute(f"CREATE TABLE stage.{log.TABLE} AS FROM stage.read_{log.TABLE}")
-    for table in snapshot.PLAN_TABLES:
-        path = _plan_file(store, plan_id, table, folder)
-        name = "planned_prompts" if table is tables.Prompts else table.TABLE
-        connection.execute(f"CREATE VIEW stage.{name} AS SELECT * FROM {read_files([path])}")  # noqa: S608
-    _stage_frame(connection, "stored_cells", pl.DataFrame({"cell": sorted(pinned.stored_cells)}, {"cell": pl.String}))
-
-
-def _plan_file(store: Store, plan_id: str | None, table: type[tables.Table], folder: Path) -> Path:
-    """Return one table of the plan as a local file of the present version (empty before the first plan)."""
-    path = folder / f"plan-{table.TABLE}.parquet"
+def _campaign(store: Store, plan_id: str | None) -> str | None:
     if plan_id is None:
-        path.write_bytes(tables.to_parquet(table, tables.empty(table)))
-        return path
-    path.unlink(missing_ok=True)
-    key = store.pin_plan_table(plan_id, table, path)
-    header = tables.header_of(path.read_bytes(), name=f"{store.uri}/{key}")
-    if header.get("table") != table.TABLE or header.get("version") != table.VERSION:
-        frame, _ = tables.from_parquet(table, path.read_bytes(), name=f"{store.uri}/{key}")
-        path.unlink()
-        path.write_bytes(tables.to_parquet(table, frame))
-    return path
-
-
-def _query_findings(connection: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
-    text = (sql_files.folder("stage") / f"{name}.sql").read_text(encoding="utf-8")
-    found: list[dict[str, Any]] = connection.sql(text).pl().to_dicts()
-    return found
-
-
-def _stage_trusted(connection: duckdb.DuckDBPyConnection, store: Store, pinned: Snapshot) -> list[Finding]:
-    """Make `stage.takes`, `stage.take_scores` and `stage.masters`, without what two cells claim, and look for their audio."""
-    contested = _query_findings(connection, "claimed_twice")
-    schema = {"kind": pl.String, "thing": pl.String, "cell": pl.String}
-    _stage_frame(
-        connection,
-        "contested",
-        pl.DataFrame(contested, schema_overrides=schema).select(list(schema))
-        if contested
-        else pl.DataFrame(schema=schema),
-    )
-    for table, kind in ((tables.Takes, "take"), (tables.TakeScores, "take"), (tables.Masters, "track")):
-        without = (
-            f"ANTI JOIN (SELECT * FROM stage.contested WHERE kind = '{kind}') AS x ON x.thing = {kind}_id AND x.cell = r.cell"
-            if contested
-            else ""
-        )
-        connection.execute(
-            f"CREATE VIEW stage.{table.TABLE} AS SELECT r.* FROM stage.read_{table.TABLE} AS r {without}"
-        )
-    names, formats, sizes = [], [], []
-    for master_id, audio_format, size_bytes in store.master_files():
-        names.append(master_id)
-        formats.append(audio_format)
-        sizes.append(size_bytes)
-    schema_of_files = {"master_id": pl.String, "format": pl.String, "bytes": pl.Int64}
-    _stage_frame(connection, "master_files", pl.DataFrame([names, formats, sizes], schema_of_files))
-    missing = _query_findings(connection, "missing_audio")
-    return [Finding(f["finding"], f["cell"], f["thing"], f["problem"], f["remedy"]) for f in (*contested, *missing)]
-
-
-def _stage_prompts(connection: duckdb.DuckDBPyConnection, store: Store, plan_id: str | None) -> None:
-    """Make `stage.prompts`: the plan's, and those of older plans that something still refers to."""
-    text = (sql_files.folder("stage") / "unknown_prompts.sql").read_text(encoding="utf-8")
-    unknown: dict[str, str | None] = dict(connection.execute(text).fetchall())
-    found = [tables.empty(tables.Prompts)]
-    likely = [plan for plan in dict.fromkeys(unknown.values()) if plan is not None]
-    others = (plan for plan in store.plan_ids() if plan not in likely) if unknown else iter(())
-    for candidate in (*likely, *others):
-        if not unknown:
-            break
-        if candidate == plan_id:
-            continue
-        try:
-            prompts = store.plan_table(candidate, tables.Prompts)
-        except StoreError:
-            continue  # an older plan that cannot be read: its prompts stay unknown, their columns NULL
-        prompts = prompts.filter(pl.col("prompt_id").is_in(list(unknown)))
-        found.append(prompts)
-        for prompt_id in prompts["prompt_id"]:
-            unknown.pop(prompt_id, None)
-    _stage_frame(connection, "older_prompts", pl.concat(found))
-    connection.execute(
-        "CREATE VIEW stage.prompts AS SELECT *, true AS in_plan FROM stage.planned_prompts "
-        "UNION ALL BY NAME SELECT *, false AS in_plan FROM stage.older_prompts"
-    )
-
-
-def _stage_facts(
-    connection: duckdb.DuckDBPyConnection, findings: list[Finding], packages: pl.DataFrame, package_tracks: pl.DataFrame
-) -> None:
-    schema = {
-        "finding": pl.String,
-        "cell": pl.String,
-        "thing": pl.String,
-        "problem": pl.String,
-        "remedy": pl.String,
-        "held_back": pl.Boolean,
-    }
-    _stage_frame(connection, "findings", pl.DataFrame([vars(f) for f in findings], schema))
-    _stage_frame(connection, "packages", packages)
-    _stage_frame(connection, "package_tracks", package_tracks)
-    _stage_frame(connection, "claims", claims_frame())
-    questions = [
-        {
-            "number": q.number,
-            "name": q.name,
-            "purpose": q.purpose,
-            "parameters": ", ".join(f"{p.name} = {sql_files.sql_literal(p.default)}" for p in q.parameters) or None,
-            "sql": q.sql,
-        }
-        for q in sql_files.questions()
-    ]
-    _stage_frame(connection, "questions", pl.DataFrame(questions))
-
-
-def claims_frame() -> pl.DataFrame:
-    """Return the claimed seconds per take and the market price of a track, from gpu/prices.toml."""
-    book = tomllib.loads((shipped.path("gpu") / "prices.toml").read_text(encoding="utf-8"))
-    rows = [
-        {
-            "topic": "take_seconds",
-            "subject": gpu,
-            "low": rate.get("low_s"),
-            "high": rate["high_s"],
-            "unit": "s per take",
-            "source": book["rates"]["source"],
-        }
-        for gpu, rate in book["rates"]["gpus"].items()
-    ]
-    mureka = book["mureka"]
-    rows.append(
-        {
-            "topic": "track_price",
-            "subject": "Mureka",
-            "low": None,
-            "high": mureka["usd"] / mureka["tracks"],
-            "unit": "USD per track",
-            "source": mureka["source"],
-        }
-    )
-    schema = {
-        "topic": pl.String,
-        "subject": pl.String,
-        "low": pl.Float64,
-        "high": pl.Float64,
-        "unit": pl.String,
-        "source": pl.String,
-    }
-    return pl.DataFrame(rows, schema)
-
-
-def _plan_facts(store: Store, plan_id: str | None) -> dict[str, Any]:
-    if plan_id is None:
-        return {}
+        return None
     try:
-        return store.plan_facts(plan_id)
-    except AceAssetsError:
-        return {"plan_id": plan_id}
+        return str(store.plan_facts(plan_id)["campaign"])
+    except (AceAssetsError, KeyError):
+        return None
 
 
-def _stage_release(
-    connection: duckdb.DuckDBPyConnection,
-    earlier: Earlier,
-    release_id: str,
-    moment: dt.datetime,
-    reason: str,
-    content_id: str,
-    plan: dict[str, Any],
-) -> None:
-    schema = {
-        "release_id": pl.String,
-        "built_at": tables.UTC_TIME,
-        "reason": pl.String,
-        "previous_release_id": pl.String,
-        "plan_id": pl.String,
-        "campaign": pl.String,
-        "content_id": pl.String,
-        "ace_assets_version": pl.String,
-    }
-    row = {
-        "release_id": release_id,
-        "built_at": moment,
-        "reason": reason,
-        "previous_release_id": earlier.release_id,
-        "plan_id": plan.get("plan_id"),
-        "campaign": plan.get("campaign"),
-        "content_id": content_id,
-        "ace_assets_version": code_version(),
-    }
-    _stage_frame(connection, "this_release", pl.DataFrame([row], schema))
-    tracks = earlier.files.get("tracks")
-    source = f"SELECT * FROM {read_files([tracks])}" if tracks else "SELECT * FROM all_tracks WHERE false"  # noqa: S608
-    connection.execute(f"CREATE VIEW stage.earlier_tracks AS {source}")
-
-
-def _carry_over(connection: duckdb.DuckDBPyConnection, earlier: Earlier) -> None:
-    """Add the rows that earlier releases wrote of themselves; columns that are gone since are left behind."""
-    for name in ("releases", "release_changes"):
-        path = earlier.files.get(name)
-        if path is not None:
-            present = {row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()}
-            carried = ", ".join(column for column in pq.read_schema(path).names if column in present)
-            connection.execute(f"INSERT INTO {name} BY NAME SELECT {carried} FROM {read_files([path])}")  # noqa: S608
-
-
-# ---- content -----------------------------------------------------------------------------------------------------------
+# ---- content ---------------------------------------------------------------------------------------------------------
 
 
 def _tables_of(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -496,7 +283,7 @@ def code_version() -> str:
         return "unknown"
 
 
-# ---- views, checks, files ----------------------------------------------------------------------------------------------
+# ---- views, checks, files --------------------------------------------------------------------------------------------
 
 
 def _create_question_views(connection: duckdb.DuckDBPyConnection) -> None:
@@ -518,11 +305,12 @@ def _comment_views(connection: duckdb.DuckDBPyConnection) -> None:
         if comment and not table.startswith("ask_"):
             known.setdefault(column, comment)
     own = {question.view_name: question.column_docs for question in sql_files.questions()}
+    statements = []
     for table, column, comment in rows:
         meaning = own.get(table, {}).get(column) or known.get(column)
         if not comment and meaning:
-            text = sql_files.sql_literal(meaning)
-            connection.execute(f'COMMENT ON COLUMN {table}."{column}" IS {text}')
+            statements.append(f'COMMENT ON COLUMN {table}."{column}" IS {sql_files.sql_literal(meaning)};')
+    connection.execute("\n".join(statements))
 
 
 def _check(connection: duckdb.DuckDBPyConnection) -> None:
@@ -554,7 +342,7 @@ def _write_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[
             continue
         path = folder / f"{name}.parquet"
         connection.execute(
-            f"COPY (SELECT * FROM {name}) TO {sql_files.sql_literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+            f"COPY (SELECT * FROM {name}) TO {sql_files.sql_literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608
         )
         files[path.name] = path
     return files

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import difflib
+import hashlib
 import io
 import json
 import re
@@ -32,6 +33,7 @@ DEFAULT_LIMIT = 1000
 DEFAULT_TIMEOUT_S = 30.0
 OPEN_ATTEMPTS = 5  # a release may be deleted between reading the pointer and opening the file
 NO_CATALOG = "run `ace-assets run` or materialize the asset catalog"
+RELEASE_FILE = re.compile(r"\d{8}T\d{12}-[0-9a-f]{8}\.duckdb")
 READ_STATEMENTS = frozenset({"SELECT", "EXPLAIN"})
 
 
@@ -44,7 +46,7 @@ class QueryResult:
     note: str = ""
 
 
-# ---- opening -----------------------------------------------------------------------------------------------------------
+# ---- opening ---------------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -109,7 +111,7 @@ def _release_file(store: Store, release_id: str | None) -> Iterator[tuple[Path, 
 
 
 def _pinned(store: Store, path: Path, stack: contextlib.ExitStack) -> Path:
-    """Return the file under a private name, so that it neither vanishes nor meets what a careless reader left beside it.
+    """Return the file under a private name where a careless reader left something beside it.
 
     A reader that forgot read-only (and may write) leaves `<release>.duckdb.wal`; DuckDB would apply it to what it opens
     under that name. On a disk without links, or one that is read-only, the file itself is returned.
@@ -169,62 +171,75 @@ def _not_a_catalog(path: Path, error: Exception) -> CatalogError:
     )
 
 
-# ---- a verified local copy ---------------------------------------------------------------------------------------------
+# ---- a verified local copy -------------------------------------------------------------------------------------------
 
 
 def pull(store: Store, target: Path) -> Path:
-    """Copy the current release to the folder `target`, verify it, switch `target/catalog.duckdb` to it; return that link.
+    """Copy the current release beside `target`, verify it, make `target` a link to it, and return `target`.
 
     What is already there and whole is not copied again; older copies are deleted.
 
     Raises:
         CatalogError: there is no catalog yet, or the copy is not what was published.
     """
-    from ace_assets.catalog.build import sha256_of
-
     release_id = store.current_release_id()
     if release_id is None:
         raise CatalogError(f"no catalog in {store.uri} yet", expected="a release", remedy=NO_CATALOG)
     facts = store.release_json(release_id, "release.json") or {}
-    target.mkdir(parents=True, exist_ok=True)
-    final = target / f"{release_id}.duckdb"
-    if not final.is_file() or final.stat().st_size != facts.get("size_bytes"):
-        partial = target / f".{release_id}.{uuid.uuid4().hex}.partial"
-        try:
-            with store.release_database(release_id) as path:
-                shutil.copyfile(path, partial)
-            if sha256_of(partial) != facts.get("sha256"):
-                raise CatalogError(
-                    f"copy of release {release_id}",
-                    value="not what was published",
-                    expected="the published hash",
-                    remedy="pull again; if it stays, build the catalog again",
-                )
-            partial.chmod(0o444)
-            partial.replace(final)
-        finally:
-            partial.unlink(missing_ok=True)
-    link = target / "catalog.duckdb"
-    if not (link.is_symlink() and link.readlink() == Path(final.name)):
-        fresh = target / f".catalog.{uuid.uuid4().hex}.partial"
-        fresh.symlink_to(final.name)
-        fresh.replace(link)
-    for old in target.glob("*.duckdb"):
-        if old not in {final, link}:
-            old.unlink(missing_ok=True)
-    return link
+    folder = target.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        final = folder / f"{release_id}.duckdb"
+        if not final.is_file() or final.stat().st_size != facts.get("size_bytes"):
+            _copy_verified(store, release_id, str(facts.get("sha256")), final)
+        if not (target.is_symlink() and target.readlink() == Path(final.name)):
+            fresh = folder / f".{target.name}.{uuid.uuid4().hex}.partial"
+            fresh.symlink_to(final.name)
+            fresh.replace(target)
+        for old in folder.glob("*.duckdb"):
+            if RELEASE_FILE.fullmatch(old.name) and old != final:
+                old.unlink(missing_ok=True)
+    except OSError as error:
+        raise CatalogError(
+            str(target), value=error.strerror, expected="a writable folder with free space", remedy="name another"
+        ) from error
+    return target
+
+
+def _copy_verified(store: Store, release_id: str, sha256: str, final: Path) -> None:
+    partial = final.with_name(f".{final.name}.{uuid.uuid4().hex}.partial")
+    try:
+        with store.release_database(release_id) as path:
+            shutil.copyfile(path, partial)
+        if sha256_of(partial) != sha256:
+            raise CatalogError(
+                f"copy of release {release_id}",
+                value="not what was published",
+                expected="the published hash",
+                remedy="pull again; if it stays, build the catalog again",
+            )
+        partial.chmod(0o444)
+        partial.replace(final)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hash of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _cached_copy(store: Store, release_id: str) -> Path:
     folder = store.blobs.scratch_dir() / "catalogs" / re.sub(r"\W+", "-", store.uri)
     found = folder / f"{release_id}.duckdb"
-    return found if found.is_file() else pull(store, folder).resolve()
+    return found if found.is_file() else pull(store, folder / "catalog.duckdb").resolve()
 
 
-# ---- running -----------------------------------------------------------------------------------------------------------
+# ---- running ---------------------------------------------------------------------------------------------------------
 
 
-def run_sql(
+def run_query(
     store: Store,
     sql: str,
     *,
@@ -381,7 +396,7 @@ def _known_names(connection: duckdb.DuckDBPyConnection, what: str) -> list[str]:
     return []
 
 
-# ---- reading whole tables, showing rows --------------------------------------------------------------------------------
+# ---- reading whole tables, showing rows ------------------------------------------------------------------------------
 
 
 def read_table(store: Store, name: str, *, release_id: str | None = None) -> pl.DataFrame:
@@ -392,7 +407,7 @@ def read_table(store: Store, name: str, *, release_id: str | None = None) -> pl.
     """
     if not re.fullmatch(r"\w+", name):
         raise CatalogError("table", value=name, expected="a table that exists", remedy="see `from help`")
-    return run_sql(store, f"SELECT * FROM {name}", limit=None, timeout_s=600.0, release_id=release_id).frame  # noqa: S608
+    return run_query(store, f"SELECT * FROM {name}", limit=None, timeout_s=600.0, release_id=release_id).frame  # noqa: S608
 
 
 def as_json(frame: pl.DataFrame) -> str:

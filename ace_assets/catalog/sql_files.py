@@ -78,7 +78,7 @@ class Question:
     name: str
     purpose: str
     sql: str
-    parameters: tuple[Parameter, ...] = ()
+    params: tuple[Parameter, ...] = ()
     column_docs: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -86,13 +86,27 @@ class Question:
         """The view that answers it with its defaults."""
         return f"ask_{self.name}"
 
+    @property
+    def parameters(self) -> dict[str, Value]:
+        """The names of its parameters with their defaults."""
+        return {param.name: param.default for param in self.params}
+
+    def to_dict(self) -> dict[str, object]:
+        """Return what a listing says of it, as plain values."""
+        return {
+            "number": self.number,
+            "name": self.name,
+            "purpose": self.purpose,
+            "parameters": [vars(param) for param in self.params],
+        }
+
     def with_parameters_bound(self) -> str:
         """Return the query with each `$name` cast to its type, ready for named values."""
-        return self._replaced({p.name: f"CAST(${p.name} AS {SQL_TYPES[p.kind]})" for p in self.parameters})
+        return self._replaced({p.name: f"CAST(${p.name} AS {SQL_TYPES[p.kind]})" for p in self.params})
 
     def with_defaults(self) -> str:
         """Return the query with each `$name` replaced by its default."""
-        return self._replaced({p.name: p.literal for p in self.parameters})
+        return self._replaced({p.name: p.literal for p in self.params})
 
     def _replaced(self, texts: dict[str, str]) -> str:
         return re.sub(r"\$(\w+)", lambda found: texts[found.group(1)], self.sql)

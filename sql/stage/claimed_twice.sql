@@ -1,16 +1,18 @@
 -- Tracks and takes that two cells claim. Where the plan knows the take, its cell is right and only the other is held back.
 WITH claims AS (
-  SELECT 'track' AS kind, track_id AS thing, take_id, cell FROM stage.read_masters
-  UNION
-  SELECT 'take' AS kind, take_id AS thing, take_id, cell FROM stage.read_takes
-  UNION
-  SELECT 'take' AS kind, take_id AS thing, take_id, cell FROM stage.read_take_scores
+  SELECT 'track' AS kind, track_id AS thing, take_id, cell
+  FROM stage.read_masters
+  SEMI JOIN (SELECT track_id FROM stage.read_masters GROUP BY track_id HAVING count(*) > 1) USING (track_id)
+  UNION ALL
+  SELECT 'take' AS kind, take_id AS thing, take_id, cell
+  FROM stage.read_takes
+  SEMI JOIN (SELECT take_id FROM stage.read_takes GROUP BY take_id HAVING count(*) > 1) USING (take_id)
 ),
 contested AS (
-  SELECT kind, thing, any_value(take_id) AS take_id, list_sort(list(cell)) AS claimants
+  SELECT kind, thing, any_value(take_id) AS take_id, list_sort(list(DISTINCT cell)) AS claimants
   FROM claims
   GROUP BY kind, thing
-  HAVING count(*) > 1
+  HAVING count(DISTINCT cell) > 1
 ),
 claimed AS (
   SELECT kind, thing, take_id, claimants, unnest(claimants) AS cell FROM contested

@@ -54,5 +54,4 @@ COMMENT ON COLUMN prompts.lint_warnings IS 'warnings of the matrix lint that rid
 COMMENT ON COLUMN prompts.in_plan IS 'the current plan holds the prompt';
 
 INSERT INTO prompts BY NAME
-SELECT * FROM stage.prompts
-ORDER BY cell, prompt_index, prompt_id;
+SELECT * FROM stage.prompts;

@@ -24,5 +24,4 @@ COMMENT ON COLUMN events.actor IS 'command, asset or person that did it';
 COMMENT ON COLUMN events.details_json IS 'further facts as JSON';
 
 INSERT INTO events BY NAME
-SELECT * FROM stage.events
-ORDER BY event_id;
+SELECT * FROM stage.events;

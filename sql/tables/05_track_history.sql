@@ -54,5 +54,4 @@ intervals AS (
 )
 SELECT
   track_id, cell, state, happened_at AS valid_from, valid_to, valid_to IS NULL AS is_current, kind, why, actor, event_id
-FROM intervals
-ORDER BY cell, track_id, valid_from;
+FROM intervals;

@@ -143,6 +143,6 @@ SELECT
   p.take_id IS NOT NULL AS in_plan,
   m.track_id
 FROM stage.takes AS t
-LEFT JOIN stage.take_scores AS s ON s.take_id = t.take_id
+LEFT JOIN stage.take_scores AS s ON s.take_id = t.take_id AND s.cell = t.cell
 LEFT JOIN (SELECT take_id FROM stage.planned_takes) AS p ON p.take_id = t.take_id
 LEFT JOIN (SELECT take_id, track_id FROM stage.masters) AS m ON m.take_id = t.take_id;

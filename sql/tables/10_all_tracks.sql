@@ -199,7 +199,7 @@ missing_audio AS (
 ),
 facts AS (
   SELECT
-    m.* EXCLUDE (status, waveform),
+    m.* EXCLUDE (status),
     split_part(m.cell, '.', 1) AS zone,
     split_part(m.cell, '.', 2) AS genre,
     split_part(m.cell, '.', 3) AS daypart,
@@ -274,7 +274,7 @@ facts AS (
     c.held_back_reason
   FROM stage.masters AS m
   LEFT JOIN cells AS c ON c.cell = m.cell
-  LEFT JOIN takes AS t ON t.take_id = m.take_id
+  LEFT JOIN (SELECT * FROM takes WHERE track_id IS NOT NULL) AS t ON t.take_id = m.take_id
   LEFT JOIN prompts AS p ON p.prompt_id = m.prompt_id
   LEFT JOIN models AS w ON w.model = coalesce(t.reported_model, t.requested_model)
   LEFT JOIN last_change AS l ON l.track_id = m.track_id
