@@ -243,7 +243,10 @@ def _sections(bars: int, *, bar_s: float) -> list[tuple[str, int]]:
     lengths = [unit] * count
     surplus = middle - unit * count
     outro = edge
-    if surplus > 0:
+    if surplus >= 4:
+        lengths.append(4)
+        outro += surplus - 4
+    elif surplus > 0:
         outro += surplus
     elif surplus < 0:
         lengths[-1] += surplus

@@ -14,12 +14,14 @@ import threading
 import time
 import uuid
 from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ace_assets.preview.defects import DEFECTS
-from ace_assets.preview.encode import encode, encode_float_wav
+from ace_assets.preview.encode import write_encoded, write_float_wav
 from ace_assets.preview.faults import Faults
 from ace_assets.preview.messages import (
     MODEL_NAME,
@@ -114,6 +116,10 @@ class Counters:
             "elapsed_s": round(time.monotonic() - self.started_at, 6),
             "forgotten": self.forgotten,
         }
+
+
+def _write_bytes(file: BinaryIO, data: bytes) -> None:
+    file.write(data)
 
 
 class QueueFullError(Exception):
@@ -294,11 +300,11 @@ class JobStore:
         rendered = []
         for seed in used:
             begin = time.monotonic()
-            name, data, metas = self._take(task, seed)
+            name, write, metas = self._take(task, seed)
             self.counters.rendered[take_key(task.prompt, seed)] += 1
             if not self._serve_time(job, begin, faults.quantity("service_s")):
                 return None
-            rendered.append((self._save(name, data), metas))
+            rendered.append((self._save(name, write), metas))
         if len(rendered) > 1 and faults.strikes("fewer"):
             rendered = rendered[:-1]
         if faults.strikes("empty"):
@@ -336,8 +342,8 @@ class JobStore:
             seeds.append(int.from_bytes(os.urandom(4)))
         return seeds
 
-    def _take(self, task: Task, seed: int) -> tuple[str, bytes, Json]:
-        """Render one take; returns file name, bytes and the metas of its item."""
+    def _take(self, task: Task, seed: int) -> tuple[str, Callable[[BinaryIO], object], Json]:
+        """Render one take; returns its file's name, what writes the file, and the metas of its item."""
         wanted = task.duration_s
         if wanted is None or wanted <= 0:
             wanted = 20.0 + (seed % 1000) * 0.04
@@ -351,6 +357,7 @@ class JobStore:
         }  # fmt: skip
         if self.faults.quantity("synthetic") and defect is None:
             data = self._bank.take(task.prompt, seed, duration, task.audio_format)
+            write: Callable[[BinaryIO], object] = partial(_write_bytes, data=data)
         else:
             from ace_assets.preview.render import render  # the synthetic server never loads it
 
@@ -361,28 +368,31 @@ class JobStore:
                 "genres": audio.score.style,
             }
             samples = DEFECTS[defect](audio.samples, audio.sample_rate_hz) if defect else audio.samples
+            rate = audio.sample_rate_hz
             if defect == "audio_nan":
-                data = encode_float_wav(samples, audio.sample_rate_hz)
+                write = partial(write_float_wav, samples=samples, sample_rate_hz=rate)
             else:
-                data = encode(samples, audio.sample_rate_hz, task.audio_format)
+                write = partial(write_encoded, samples=samples, sample_rate_hz=rate, audio_format=task.audio_format)
         text = json.dumps(
             [task.prompt, task.lyrics, wanted, task.bpm, task.key, task.told_time_signature, task.steps, seed]
         )
         name = str(uuid.UUID(hashlib.sha256(text.encode()).hexdigest()[:32]))
-        return f"{name}.{task.extension}", data, metas
+        return f"{name}.{task.extension}", write, metas
 
     # Files and the disk cache
 
-    def _save(self, name: str, data: bytes) -> str:
+    def _save(self, name: str, write: Callable[[BinaryIO], object]) -> str:
         path = self.audio_folder / name
         beside = path.with_name(f".{name}.part")
-        beside.write_bytes(data)
+        with beside.open("wb+") as file:
+            write(file)
+        size = beside.stat().st_size
         beside.replace(path)
         self.log_line = (
             f"{time.strftime('%H:%M:%S')} | DEBUG | [AudioSaver] Saved audio to {path} ({path.suffix[1:]}, 48000Hz)"
         )
-        self._audio_bytes += len(data) - self._files.pop(name, 0)
-        self._files[name] = len(data)
+        self._audio_bytes += size - self._files.pop(name, 0)
+        self._files[name] = size
         while self._audio_bytes > self._most_audio_bytes and len(self._files) > 1:
             oldest, size = self._files.popitem(last=False)
             self._audio_bytes -= size

@@ -149,7 +149,7 @@ VOICES: dict[str, Voice] = {
     "bell": Voice(
         ("lead", "arp"), centre=74, low=55, ratios=(1.0, 2.0, 3.01, 4.17, 5.43, 6.8, 8.9),
         shape=(1.0, 0.5, 0.36, 0.24, 0.16, 0.1, 0.07), overtones=7, slope=0.0, decay_s=6.0, damping=0.3,
-        release_s=1.2, width=0.6, noise=_TINE, gain_db=-2.0,
+        release_s=1.2, width=0.6, noise=_TINE, gain_db=-5.0,
     ),
     "glock": Voice(
         ("lead", "arp"), centre=79, low=60, ratios=(1.0, 2.76, 5.4, 8.9), shape=(1.0, 0.4, 0.22, 0.1), overtones=4,
@@ -157,7 +157,7 @@ VOICES: dict[str, Voice] = {
     ),
     "pluck": Voice(
         ("arp", "lead"), centre=69, low=48, overtones=24, slope=0.95, decay_s=1.5, damping=0.32, release_s=0.16,
-        strands_cents=(-6.0, 6.0), width=0.8, gain_db=-2.0,
+        strands_cents=(-6.0, 6.0), width=0.8, gain_db=1.0,
     ),
     "stab": Voice(
         ("chords",), centre=62, low=45, overtones=24, slope=1.0, decay_s=2.0, damping=0.3, attack_s=0.004,
@@ -170,7 +170,7 @@ VOICES: dict[str, Voice] = {
     "organ": Voice(
         ("pad", "lead", "chords"), centre=62, low=36, overtones=8, slope=0.0,
         shape=(0.9, 1.0, 0.55, 0.5, 0.1, 0.28, 0.05, 0.24), held=True, attack_s=0.012, release_s=0.08,
-        strands_cents=(-3.0, 3.0), width=0.6, vibrato_cents=5.0, vibrato_hz=6.2, noise=_TINE, gain_db=-4.0,
+        strands_cents=(-3.0, 3.0), width=0.6, vibrato_cents=5.0, vibrato_hz=6.2, noise=_TINE, gain_db=-6.0,
     ),
     "upright": Voice(
         ("bass",), centre=40, low=28, overtones=18, slope=1.25, shape=(1.0, 0.9, 0.6, 0.5, 0.4), decay_s=2.3,
@@ -186,7 +186,7 @@ VOICES: dict[str, Voice] = {
     ),
     "sub": Voice(
         ("bass",), centre=40, low=31, overtones=9, slope=1.9, held=True, attack_s=0.008, release_s=0.07, width=0.0,
-        gain_db=2.0,
+        gain_db=0.5,
     ),
     "drone": Voice(
         ("bass", "pad"), centre=52, low=36, overtones=14, slope=1.45, held=True, attack_s=0.5, release_s=1.4,
@@ -216,7 +216,7 @@ VOICES: dict[str, Voice] = {
     "violin": Voice(
         ("lead",), centre=74, low=55, overtones=22, slope=1.0, shape=(1.0, 0.7, 0.8, 0.6, 0.5), held=True,
         attack_s=0.07, release_s=0.18, strands_cents=(-1.5, 1.5), width=0.35, vibrato_cents=9.0, vibrato_hz=5.6,
-        breath=0.012, gain_db=-4.0, pan=-0.15,
+        breath=0.012, gain_db=-6.0, pan=-0.15,
     ),
     "cello": Voice(
         ("lead", "bass"), centre=55, low=36, overtones=24, slope=1.05, shape=(1.0, 0.9, 0.7, 0.6, 0.4), held=True,
@@ -225,7 +225,7 @@ VOICES: dict[str, Voice] = {
     ),
     "flute": Voice(
         ("lead",), centre=74, low=60, overtones=8, slope=1.6, shape=(1.0, 0.8, 0.4, 0.3), held=True, attack_s=0.05,
-        release_s=0.12, width=0.25, vibrato_cents=8.0, vibrato_hz=4.8, breath=0.07, gain_db=-1.5, pan=0.1,
+        release_s=0.12, width=0.25, vibrato_cents=8.0, vibrato_hz=4.8, breath=0.07, gain_db=-3.5, pan=0.1,
     ),
     "whistle": Voice(
         ("lead",), centre=79, low=67, overtones=4, slope=2.2, held=True, attack_s=0.03, release_s=0.08, width=0.25,
@@ -238,7 +238,7 @@ VOICES: dict[str, Voice] = {
     ),
     "clarinet": Voice(
         ("lead",), centre=67, low=50, overtones=16, slope=0.7, shape=_ODD, held=True, attack_s=0.04, release_s=0.1,
-        width=0.2, vibrato_cents=3.0, breath=0.015, gain_db=-3.0, pan=-0.1,
+        width=0.2, vibrato_cents=3.0, breath=0.015, gain_db=-5.0, pan=-0.1,
     ),
     "trumpet": Voice(
         ("lead",), centre=68, low=55, overtones=22, slope=0.75, shape=(0.6, 0.9, 1.0, 0.8, 0.55, 0.4, 0.3, 0.22),

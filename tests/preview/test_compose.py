@@ -35,7 +35,7 @@ def test_the_same_request_gives_exactly_the_same_notes() -> None:
 
 def test_notes_are_the_same_on_every_machine() -> None:
     text = "\n".join(map(str, (note for caption in CAPTIONS for note in score_of(caption).notes)))
-    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "GOLDEN"
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "543b043945da0532"
 
 
 def test_another_seed_gives_other_music() -> None:
