@@ -67,8 +67,12 @@ def player_page(
         "venue": safe_title(venue.name),
         "zone": venue.zone,
         "time_zone": venue.time_zone,
-        "facts": f"{len(tracks)} tracks, {len(days)} days, no repeat within {venue.no_repeat_h:g} h"
-        + ("" if programme.kept else " (best possible, see data/rotation.txt)"),
+        "facts": f"{len(tracks)} track{'s' * (len(tracks) != 1)}, {len(days)} day{'s' * (len(days) != 1)}, "
+        + (
+            f"no repeat within {venue.no_repeat_h:g} h"
+            if programme.kept
+            else f"too few tracks for {venue.no_repeat_h:g} h without a repeat (data/rotation.txt)"
+        ),
         "foot": f"Package {package_id}, release {release_id}. Times are those of {venue.time_zone}. "
         "AI-generated music, see data/rights/rights.txt.",
         "marked": marked,
