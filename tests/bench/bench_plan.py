@@ -1,4 +1,4 @@
-"""How much CPU a matrix takes to become a plan, against hashing the same takes alone. Prints ratios, decides nothing."""
+"""How much CPU a matrix takes to become a plan, against hashing the same takes. Prints ratios, decides nothing."""
 
 from __future__ import annotations
 
