@@ -207,7 +207,10 @@ class Store:
                 data = self.blobs.get(f"matrix/{pointer['content_hash']}/{name}")
                 if data is None:
                     raise StoreError(
-                        f"matrix {name}", value="missing", expected="a kept file", remedy="materialize genre_matrix again"
+                        f"matrix {name}",
+                        value="missing",
+                        expected="a kept file",
+                        remedy="materialize genre_matrix again",
                     )
                 (folder / name).write_bytes(data)
             yield folder
@@ -472,6 +475,16 @@ class Store:
         return pl.DataFrame({"key": keys, "bytes": sizes}, {"key": pl.String, "bytes": pl.Int64}).select(
             master_id=name.struct["1"], format=name.struct["2"], bytes="bytes"
         )
+
+    def append_digest(self, day: str, line: str) -> None:
+        """Add a line to a day's digest of failures."""
+        key = f"digests/{day}.md"
+        for _ in range(20):
+            found = self.blobs.get_versioned(key)
+            text = (found[0].decode() if found else f"# Failures of {day}\n\n") + f"- {line}\n"
+            if self.blobs.compare_and_put(key, text.encode(), expected_etag=found[1] if found else None):
+                return
+        raise StoreError(f"{self.uri}/{key}", value="busy", expected="to be written", remedy="run again")
 
     # ---- servers ---------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """What every asset's body is wrapped in: deliberate errors become one line in the UI, and a run says that it lives.
 
 A run's mark is a locked file in DAGSTER_HOME: the system frees the lock when the process dies, so that `recover` can
-tell a run that works from one that was killed.
+tell a run that works from one that was killed. A process keeps the mark of its last run between that run's assets, so
+that no moment looks like death.
 """
 
 import contextlib
@@ -9,7 +10,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import dagster as dg
 
@@ -17,6 +18,7 @@ from ace_assets.errors import AceAssetsError
 
 MARKS = "ace_runs"
 LEASE_WAIT_S = float(os.environ.get("ACE_LEASE_WAIT_S", "900"))  # how long a run waits for another one's cell
+_held: dict[str, IO[str]] = {}  # the mark of this process's present run
 
 
 def marks_folder() -> Path | None:
@@ -25,18 +27,19 @@ def marks_folder() -> Path | None:
     return Path(home) / MARKS if home else None
 
 
-@contextlib.contextmanager
-def marked_alive(run_id: str) -> Iterator[None]:
-    """Hold the run's mark for the length of the block."""
+def mark_alive(run_id: str) -> None:
+    """Take the run's mark; this process holds it until it ends or takes another run's."""
     folder = marks_folder()
-    if folder is None:
-        yield
+    if folder is None or run_id in _held:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{run_id}.lock"
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
-        yield
+    fresh = folder / f".{run_id}.{os.getpid()}"
+    file = fresh.open("a")
+    fcntl.flock(file, fcntl.LOCK_SH)
+    fresh.rename(folder / f"{run_id}.lock")  # locked before anybody can see it
+    while _held:
+        _held.popitem()[1].close()
+    _held[run_id] = file
 
 
 def is_alive(run_id: str) -> bool | None:
@@ -60,11 +63,11 @@ def working(context: dg.AssetExecutionContext, **facts: Any) -> Iterator[None]:
     Raises:
         dg.Failure: with the error's message and its fields as metadata.
     """
-    with marked_alive(context.run_id):
-        try:
-            yield
-        except AceAssetsError as error:
-            raise failure(error, facts) from error
+    mark_alive(context.run_id)
+    try:
+        yield
+    except AceAssetsError as error:
+        raise failure(error, facts) from error
 
 
 def failure(error: AceAssetsError, facts: Mapping[str, Any]) -> dg.Failure:

@@ -1,21 +1,25 @@
-"""After a host crash: end the runs that no process works on any more, free their pool slots; safe beside live workers.
+"""After a crash: end the runs that no process works on any more and free their pool slots; safe beside live workers.
 
-A run of this machine holds a locked mark while it works (`assets.work`). A run that says it is under way, whose mark
-nobody holds, is dead. A run that never left a mark is given time to start before it is taken for dead.
+A run of this machine holds a locked mark while its process lives (`assets.work`). A run that says it is under way and
+whose mark nobody holds is dead. A run that left no mark here is starting, or works elsewhere: a launcher that knows its
+workers (Celery's) is asked, else the run is given time to start before it is taken for dead.
+
+`ace-assets recover` does this before the daemon starts, the sensor `mend_orphans` once a minute while it runs.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
 
 import dagster as dg
 from dagster import DagsterRunStatus
+from dagster._core.launcher import WorkerStatus
 
 from ace_assets.assets.work import is_alive
 
 UNDER_WAY = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.CANCELING]
+LOST = {WorkerStatus.FAILED, WorkerStatus.NOT_FOUND}
 GRACE_S = 60.0
+WATCH_EVERY_S = 60
 WHY = "orphaned: its process is gone (host restart or kill); the store keeps what was finished, rerun the partition"
 
 
@@ -40,10 +44,7 @@ def recover(instance: dg.DagsterInstance, *, grace_s: float = GRACE_S, now: dt.d
     mended = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=UNDER_WAY)):
         run = record.dagster_run
-        alive = is_alive(run.run_id)
-        started_s = record.start_time or record.create_timestamp.timestamp()
-        waited_s = moment.timestamp() - started_s
-        if alive or (alive is None and waited_s < grace_s):
+        if not _is_orphaned(instance, record, grace_s=grace_s, moment=moment):
             continue
         instance.report_run_failed(run, WHY)
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
@@ -51,7 +52,36 @@ def recover(instance: dg.DagsterInstance, *, grace_s: float = GRACE_S, now: dt.d
     return mended
 
 
+def _is_orphaned(instance: dg.DagsterInstance, record: dg.RunRecord, *, grace_s: float, moment: dt.datetime) -> bool:
+    alive = is_alive(record.dagster_run.run_id)
+    if alive is not None:
+        return not alive
+    changed = record.update_timestamp.replace(tzinfo=dt.UTC)
+    if (moment - changed).total_seconds() < grace_s:
+        return False
+    launcher = instance.run_launcher
+    if not launcher.supports_check_run_worker_health:
+        return True
+    try:
+        return launcher.check_run_worker_health(record.dagster_run).status in LOST
+    except KeyError:  # the launcher never named a worker for it
+        return True
+
+
 def recover_here(*, grace_s: float = GRACE_S) -> list[Mended]:
     """Recover the instance of DAGSTER_HOME; see `recover`."""
     with dg.DagsterInstance.get() as instance:
         return recover(instance, grace_s=grace_s)
+
+
+@dg.sensor(
+    name="mend_orphans",
+    minimum_interval_seconds=WATCH_EVERY_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="End runs whose process was killed, so that they hold no place in the queue. Safe beside live workers.",
+)
+def mend_orphans(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Recover, and say what was mended."""
+    mended = recover(context.instance)
+    named = ", ".join(f"{found.partition or found.job} ({found.run_id[:8]})" for found in mended)
+    return dg.SkipReason(f"ended {named}" if mended else "every run under way has a living process")

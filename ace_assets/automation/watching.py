@@ -9,6 +9,7 @@ import os
 import dagster as dg
 import httpx
 
+from ace_assets.errors import AceAssetsError
 from ace_assets.resources import StoreResource
 
 WEBHOOK_ENV = "ACE_WEBHOOK_URL"
@@ -26,7 +27,10 @@ def tell_of_failures(context: dg.RunFailureSensorContext, store: StoreResource) 
     partition = run.tags.get("dagster/partition", "")
     causes = [_cause(event) for event in context.get_step_failure_events()] or [context.failure_event.message or ""]
     text = f"{run.job_name} {partition} failed: {'; '.join(cause for cause in causes if cause)} (run {run.run_id})"
-    store.open().append_digest(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}", text)
+    try:
+        store.open().append_digest(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}", text)
+    except AceAssetsError as error:  # the store itself may be what failed; the message goes out all the same
+        context.log.warning(f"the digest could not be written: {error}")
     url = os.environ.get(WEBHOOK_ENV)
     if url:
         try:
