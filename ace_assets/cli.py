@@ -146,7 +146,7 @@ def _run(
     from ace_assets.commands.home import ensure_home
     from ace_assets.display import Display, waiting
     from ace_assets.matrix.planning import Brakes
-    from ace_assets.resources import SERVERS_ENV, configured_servers, engine_of
+    from ace_assets.settings import SERVERS_ENV, configured_servers, engine_of
 
     store = _store()
     log_folder = ensure_home(store) / "logs"
@@ -251,7 +251,7 @@ def status(json_: Json = False) -> None:
 def plan(campaign: CampaignOption = None, servers: ServersOption = None, json_: Json = False) -> None:
     """What would be made, superseded and spent; nothing is changed."""
     from ace_assets.matrix.planning import plan_campaign
-    from ace_assets.resources import config_file, configured_servers
+    from ace_assets.settings import config_file, configured_servers
 
     planned = plan_campaign(
         _store(),
@@ -282,7 +282,7 @@ def plan(campaign: CampaignOption = None, servers: ServersOption = None, json_: 
 
 def _planning_engine(servers: tuple[Any, ...]) -> str:
     """Return the engine to plan for: what servers are, else what the present plan is for, else preview."""
-    from ace_assets.resources import engine_of
+    from ace_assets.settings import engine_of
 
     if servers:
         return engine_of(servers)
@@ -334,7 +334,7 @@ def init(
 ) -> None:
     """Copy the files that people edit (matrix, campaigns, venues, lexicon) to a folder of yours."""
     from ace_assets import shipped
-    from ace_assets.resources import CONFIG_ENV
+    from ace_assets.settings import CONFIG_ENV
 
     target = folder or Path(os.environ.get(CONFIG_ENV) or "config")
     target.mkdir(parents=True, exist_ok=True)
@@ -373,7 +373,7 @@ def matrix_check(
 ) -> None:
     """Lint a genre matrix: every finding with row, column, value, rule and what to do."""
     from ace_assets.matrix import check_matrix, report
-    from ace_assets.resources import config_file
+    from ace_assets.settings import config_file
 
     path = file or config_file("genre_matrix.csv")
     matrix, findings = check_matrix(path)
@@ -396,7 +396,7 @@ def servers_probe(
     from ace_assets.acestep.capabilities import as_table, probe
     from ace_assets.acestep.servers import servers_at
     from ace_assets.display import waiting
-    from ace_assets.resources import configured_servers
+    from ace_assets.settings import configured_servers
 
     chosen = servers_at(urls) if urls else configured_servers()
     if not chosen:

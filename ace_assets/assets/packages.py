@@ -12,9 +12,10 @@ from ace_assets.assets.partitions import VENUES
 from ace_assets.assets.work import working
 from ace_assets.catalog.package_input import release_rows
 from ace_assets.packages.build import build_package, package_needed
-from ace_assets.packages.rows import ReleaseRows
+from ace_assets.packages.rows import ReleaseRows, select
 from ace_assets.packages.venues import read_venues, venue_named
-from ace_assets.resources import ConfigFiles, StoreResource, config_file
+from ace_assets.resources import ConfigFiles, StoreResource
+from ace_assets.settings import config_file
 from ace_assets.store import Store
 
 PROMISE_CHECK = "rotation_promise_kept"
@@ -29,10 +30,21 @@ def current_rows(store: Store) -> ReleaseRows:
 
 
 def venues_needing_packages(store: Store) -> list[str]:
-    """Return the venues whose latest package differs from what the current release would give, sorted."""
+    """Return the venues whose latest package differs from what the current release would give, sorted.
+
+    A venue that may not play a single track yet needs none: its cells are a gap, not a fault.
+    """
     rows = current_rows(store)
     venues = read_venues(config_file(VENUES_FILE))
-    return sorted(name for name, venue in venues.items() if package_needed(store, venue, rows))
+    playable = {name: venue for name, venue in venues.items() if select(rows, venue).frame.height}
+    return sorted(name for name, venue in playable.items() if package_needed(store, venue, rows))
+
+
+def venues_without_tracks(store: Store) -> list[str]:
+    """Return the venues that may not play a single track of the current release, sorted."""
+    rows = current_rows(store)
+    venues = read_venues(config_file(VENUES_FILE))
+    return sorted(name for name, venue in venues.items() if not select(rows, venue).frame.height)
 
 
 @dg.asset(

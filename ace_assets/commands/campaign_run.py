@@ -24,7 +24,7 @@ from ace_assets.errors import PlanError
 from ace_assets.matrix.planning import Brakes, keep_matrix, plan_campaign
 from ace_assets.packages.venues import read_venues
 from ace_assets.preview.process import running_preview
-from ace_assets.resources import SERVERS_ENV, config_file
+from ace_assets.settings import SERVERS_ENV, config_file
 from ace_assets.store import Store
 
 CELL_ASSETS = ("generated_audio", "take_scores", "masters")

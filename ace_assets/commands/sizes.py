@@ -9,7 +9,7 @@ from ace_assets.acestep.estimate import CampaignSize
 from ace_assets.acestep.rates import measured_from_takes
 from ace_assets.errors import AceAssetsError
 from ace_assets.matrix import load_campaigns, load_matrix, make_plan
-from ace_assets.resources import config_file
+from ace_assets.settings import config_file
 from ace_assets.store import Store
 
 
