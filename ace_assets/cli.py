@@ -592,7 +592,7 @@ def ask(
             table.add_row(entry.name, entry.purpose, ", ".join(f"{k}={v}" for k, v in entry.parameters.items()))
         out.print(table)
         return
-    given = {}
+    given: dict[str, Any] = {}
     for text in parameters or []:
         name_, sign, value = text.partition("=")
         if not sign:
