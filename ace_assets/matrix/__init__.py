@@ -1,10 +1,11 @@
-"""The genre matrix, and its expansion to a plan. Pure: files in, tables out; nothing here knows a server or a store.
+"""The genre matrix, and its expansion to a plan: files and tables in, tables out; no server and no Dagster.
 
-reading, lint, findings      a CSV that people edit -> rows, or findings with row, column, rule and remedy
+csv_file, reading, lint      a CSV that people edit -> rows, or findings with row, column, rule and remedy
 campaigns, shares            how many prompts of which cells
 rotation, captions, titles   what each prompt asks for
 identity, expansion          ids, requests, the plan
 supersession, changes        what an older plan's tracks are worth now; what a new plan would change
+planning                     the plan over what the store already holds, published
 """
 
 from __future__ import annotations

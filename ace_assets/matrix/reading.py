@@ -1,24 +1,20 @@
-"""Reading a genre matrix: strictly, with every finding collected, in the words of a spreadsheet's user.
+"""Reading a genre matrix: columns by name, fields in their types, every finding collected.
 
-The file is a CSV in UTF-8. What spreadsheets add on their own is accepted with a notice: a byte order mark, `;` or
-tab as separator, and with `;` a decimal comma. What would be guesswork is refused: other encodings, spreadsheet
-files, ragged rows.
+How the file's bytes become numbered records is `csv_file`'s; what a row may ask for is `lint`'s.
 """
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ace_assets import shipped
 from ace_assets.matrix import lint
-from ace_assets.matrix.findings import MATRIX_NAME, Finding, Severity, refuse_errors
+from ace_assets.matrix.csv_file import Notes, records_of, separator_of, text_of
+from ace_assets.matrix.findings import MATRIX_NAME, Finding, refuse_errors
 from ace_assets.matrix.lexicon import Lexicon, load_lexicon
 from ace_assets.matrix.rows import (
     COLUMN_NAMES,
@@ -32,11 +28,6 @@ from ace_assets.matrix.rows import (
     MatrixRow,
 )
 
-SAVE_AS = "save it as CSV UTF-8 (comma separated)"
-UTF8_MARK = b"\xef\xbb\xbf"
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-ZIP_MAGIC, OLE_MAGIC = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SLUG_MOST_CHARS = 40
 WHOLE = re.compile(r"[+-]?\d+(\.0+)?")
@@ -45,32 +36,6 @@ FLAGS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0":
 KEY = re.compile(r"([A-Ga-g])([#b]?) ?(m|maj|min|major|minor)?", re.IGNORECASE)
 METRES = {"4/4": "4", "3/4": "3", "2/4": "2", "6/8": "6"}
 FIELD_MOST_CHARS = 4000
-
-
-@dataclass
-class _Reader:
-    """What is known while a file is read."""
-
-    file: str
-    decimal_comma: bool = False
-    findings: list[Finding] = field(default_factory=list)
-
-    def add(
-        self, rule: str, expected: str, remedy: str, *, row: int | None = None, column: str | None = None,
-        value: object = None, severity: Severity = "error",
-    ) -> None:  # fmt: skip
-        self.findings.append(
-            Finding(
-                rule=rule,
-                severity=severity,
-                message=expected,
-                remedy=remedy,
-                row=row,
-                column=column,
-                value=value,
-                file=self.file,
-            )
-        )
 
 
 def default_matrix_path() -> Path:
@@ -90,7 +55,7 @@ def check_matrix(path: Path | None = None, *, lexicon: Lexicon | None = None) ->
     """
     file = default_matrix_path() if path is None else path
     words = load_lexicon(file.parent) if lexicon is None else lexicon
-    reader = _Reader(file.name)
+    reader = Notes(file.name)
     rows = _read_rows(file, reader)
     findings = [*reader.findings, *lint.lint(rows, words, file=file.name)]
     if any(finding.severity == "error" for finding in findings):
@@ -113,12 +78,12 @@ def load_matrix(path: Path | None = None, *, lexicon: Lexicon | None = None) -> 
 # ---- the file ------------------------------------------------------------------------------------------------------
 
 
-def _read_rows(path: Path, reader: _Reader) -> list[MatrixRow]:
-    text = _text_of(path, reader)
+def _read_rows(path: Path, reader: Notes) -> list[MatrixRow]:
+    text = text_of(path, reader)
     if text is None:
         return []
-    separator = _separator_of(text, reader)
-    records = list(_records(text, separator, reader))
+    separator = separator_of(text, reader)
+    records = list(records_of(text, separator, reader))
     if any(f.severity == "error" for f in reader.findings):
         return []
     if not records:
@@ -135,100 +100,7 @@ def _read_rows(path: Path, reader: _Reader) -> list[MatrixRow]:
     return [row for number, fields in body if (row := _row(number, fields, header, positions, reader)) is not None]
 
 
-def _text_of(path: Path, reader: _Reader) -> str | None:
-    """Return the file's text, or None after noting why it cannot be had."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        reader.add(
-            "M-FILE", "a file", "correct the path, or write the defaults with `ace-assets init`", value="not found"
-        )
-        return None
-    except OSError as error:
-        reader.add("M-FILE", "a readable file", "correct the path or its rights", value=error.strerror)
-        return None
-    if not data.strip(b"\x00 \t\r\n" + UTF8_MARK):
-        reader.add(
-            "M-EMPTY",
-            "a header and one row per cell",
-            "start from the default: `ace-assets init`",
-            value="an empty file",
-        )
-        return None
-    if data.startswith((ZIP_MAGIC, OLE_MAGIC)):
-        kind = "Excel 97-2003 workbook"
-        if data.startswith(ZIP_MAGIC):
-            opendocument = b"opendocument" in data[:200]
-            kind = (
-                "OpenDocument spreadsheet"
-                if opendocument
-                else "Excel workbook"
-                if b"xl/" in data or b"[Content_Types]" in data
-                else "zip archive"
-            )
-        reader.add("M-SPREADSHEET", "a CSV text file", f"open it in its program and {SAVE_AS}", value=f"{kind}")
-        return None
-    if data.startswith(UTF16_MARKS):
-        reader.add("M-ENCODING", "UTF-8", f"{SAVE_AS}: 'Unicode text' is something else", value="UTF-16 text")
-        return None
-    if data.startswith(UTF8_MARK):
-        data = data[len(UTF8_MARK) :]
-        reader.add(
-            "M-BOM",
-            "UTF-8 without a byte order mark",
-            "nothing: it was skipped",
-            value="byte order mark",
-            severity="notice",
-        )
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        row = data.count(b"\n", 0, error.start) + 1
-        byte = data[error.start]
-        guess = bytes([byte]).decode("cp1252", errors="replace")
-        reader.add("M-ENCODING", "UTF-8", SAVE_AS, row=row, value=f"byte 0x{byte:02X} ({guess} in Windows-1252)")
-        return None
-    if "\x00" in text:
-        row = text.count("\n", 0, text.index("\x00")) + 1
-        reader.add("M-ENCODING", "text in UTF-8", SAVE_AS, row=row, value="a zero byte: UTF-16 or no text")
-        return None
-    return text
-
-
-def _separator_of(text: str, reader: _Reader) -> str:
-    """Return what separates the fields, as the header shows it."""
-    header = text.lstrip("\r\n").splitlines()[0] if text.strip() else ""
-    counts = {separator: header.count(separator) for separator in SEPARATORS}
-    separator = max(counts, key=lambda s: (counts[s], s == ","))
-    if separator != ",":
-        reader.decimal_comma = separator == ";"
-        reader.add(
-            "M-SEPARATOR", "a comma", "nothing: it was understood", value=SEPARATORS[separator], severity="notice"
-        )
-    return separator
-
-
-def _records(text: str, separator: str, reader: _Reader) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that hold anything, with their number in a spreadsheet."""
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    number = 0
-    while True:
-        number += 1
-        try:
-            fields = next(lines)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            reader.add(
-                "M-QUOTE", "quotes that close, and double quotes inside quotes", 'correct the row: "a ""quoted"" word"',
-                row=number, value=str(error),
-            )  # fmt: skip
-            return
-        if any(value.strip() for value in fields):
-            yield number, fields
-
-
-def _positions(header: Sequence[str], reader: _Reader) -> dict[str, int] | None:
+def _positions(header: Sequence[str], reader: Notes) -> dict[str, int] | None:
     """Return where each column stands, or None after noting which ones are missing."""
     names = [name.strip() for name in header]
     while names and not names[-1]:
@@ -284,7 +156,7 @@ def _positions(header: Sequence[str], reader: _Reader) -> dict[str, int] | None:
 
 
 def _row(
-    number: int, fields: Sequence[str], header: Sequence[str], positions: Mapping[str, int], reader: _Reader
+    number: int, fields: Sequence[str], header: Sequence[str], positions: Mapping[str, int], reader: Notes
 ) -> MatrixRow | None:
     extra = [value for value in fields[len(header) :] if value.strip()]
     if len(fields) < len(header) or extra:
@@ -306,7 +178,7 @@ def _row(
     return MatrixRow(row=number, **values)
 
 
-def _value(column: Column, text: str, row: int, reader: _Reader) -> Any:
+def _value(column: Column, text: str, row: int, reader: Notes) -> Any:
     """Return one field in its column's type; None stands for a default that depends on others, or follows an error."""
 
     def refuse(rule: str, expected: str, remedy: str) -> None:

@@ -53,7 +53,7 @@ BROKEN_FILES: dict[str, tuple[bytes, str, list[str]]] = {
     "Windows-1252": (
         GOOD.replace("silky and swaying", "séduisant", 1).encode("cp1252"),
         "M-ENCODING",
-        ["row 2", "0xE9", "é", "CSV UTF-8"],
+        ["row 2, column texture", "0xE9", "é", "CSV UTF-8"],
     ),
     "no header": ("\n".join(LINES[1:]).encode(), "M-HEADER", ["row 1", "zone, genre"]),
     "prose": (b"Dear team,\nplease find the matrix attached.\n", "M-HEADER", ["row 1"]),
@@ -235,6 +235,21 @@ def test_keys_and_metres_are_understood_in_their_usual_spellings(write: Write) -
     assert row.keys == ("A minor", "C major", "E minor")
     assert row.time_signature == "4"
     assert normalised_key("H major") is None
+
+
+FOREIGN = [
+    b"\xff" * 300_000,
+    b"a" * 300_000 + b"\xff",
+    b"zone\rgenre\r\xe9",
+    b"\r\x00\x80",
+    b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 900,
+]
+
+
+@pytest.mark.parametrize("content", FOREIGN)
+def test_large_or_foreign_files_are_findings_too(content: bytes, write: Write) -> None:
+    with pytest.raises(ConfigError, match=r"genre_matrix\.csv"):
+        matrix.load_matrix(write(content))
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
