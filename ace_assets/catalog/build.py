@@ -29,7 +29,7 @@ from ace_assets.store import Store
 STORAGE_VERSION = "v1.2.0"  # readable by DuckDB 1.2 and everything later
 MEMORY_LIMIT = "700MB"
 KEEP_RELEASES = 10
-# What is told of releases themselves is not their content; servers is summed from takes, in an order that varies; packages
+# What is told of releases themselves is not their content; servers is summed from takes, in a varying order; packages
 # come after the release that they are made from: counting them would make a release, and new packages, every night.
 NOT_CONTENT = frozenset({"releases", "release_changes", "help", "questions", "servers", "packages", "package_tracks"})
 PARQUET_OF_VIEWS = {"tracks": "all_tracks", "former_tracks": "all_tracks"}

@@ -280,8 +280,6 @@ def run_on(
     timer.start()
     try:
         relation = connection.sql(statement, params=dict(values) if values else None)
-        if relation is None:
-            return pl.DataFrame(), False
         if limit is None:
             return pl.DataFrame(relation.pl()), False
         reader = relation.to_arrow_reader(min(limit + 1, 100_000))
