@@ -137,8 +137,8 @@ def make_plan(
         profile: everything of a request that is not the prompt.
         engine: the engine that will work, which must be the profile's.
         extra_takes: prompt id -> takes beyond the matrix's takes per prompt (see `supersession.top_up`).
-        cells_glob: plan only the cells whose key matches, e.g. `spa.*`; the campaign's size is then taken of these
-        alone. lexicon: the words; for None those that the matrix was read with, or those that ship.
+        cells_glob: plan only the cells whose key matches, e.g. `spa.*`; the campaign's size is taken of these alone.
+        lexicon: the words; for None those that the matrix was read with, or those that ship.
 
     Raises:
         ConfigError: the profile is for another engine.
