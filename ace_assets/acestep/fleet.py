@@ -24,7 +24,7 @@ from ace_assets.acestep import tier_check
 from ace_assets.acestep.capabilities import PREVIEW
 from ace_assets.acestep.circuit import LaneState
 from ace_assets.acestep.client import AceStepClient, open_http
-from ace_assets.acestep.lane import FleetSettings, Landed, Lane
+from ace_assets.acestep.lane import FleetSettings, Landed, Lane, ended
 from ace_assets.acestep.messages import ReleaseRequest
 from ace_assets.acestep.outcome import (
     PREVIEW_ENGINE,
@@ -90,6 +90,7 @@ class Fleet:
         self._plan_id = plan_id
         self._progress = progress
         self._journal: dict[str, dict[str, Any]] = {}
+        self._writing: dict[str, asyncio.Future[None]] = {}
         self._lanes: list[Lane] = []
         self._cost_usd: float | None = 0.0
         self._all_gone = asyncio.Event()
@@ -117,6 +118,7 @@ class Fleet:
                     http = await opened.enter_async_context(open_http([server], connections=LANE_CONNECTIONS))
                     self._lanes.append(self._lane(server, http))
                 await self._work()
+            await asyncio.gather(*self._writing.values())
             if self.pool.over:
                 for take_id in list(self._journal):
                     await self._forget(take_id)
@@ -144,9 +146,7 @@ class Fleet:
                     task.result()
                 left -= done
         finally:
-            for task in (*lanes, gone):
-                task.cancel()
-            await asyncio.gather(*lanes, gone, return_exceptions=True)
+            await ended([*lanes, gone])
 
     def _close_books(self) -> None:
         result = self.result
@@ -197,8 +197,8 @@ class Fleet:
             message = shorten(message, MESSAGE_MAX_CHARS)
             self._progress(FleetEvent(kind, take_id, server, message, result.stored, result.reused, result.failed))
 
-    async def submitted(self, job: Job, lane: Lane, task_id: str, at_s: float) -> None:
-        """Write a submitted job down before anything else happens."""
+    def submitted(self, job: Job, lane: Lane, task_id: str, at_s: float) -> None:
+        """Write a submitted job down at once."""
         self.result.submissions += 1
         entry = {
             "server_id": lane.server_id,
@@ -208,9 +208,15 @@ class Fleet:
             "submissions": job.submissions,
         }
         self._journal[job.take_id] = entry
-        await self._in_thread(self._store.journal_put, self._cell, job.take_id, entry)
+        # the lane goes on meanwhile: a kill between the two repeats no more than what the server holds
+        self._writing[job.take_id] = asyncio.ensure_future(
+            self._in_thread(self._store.journal_put, self._cell, job.take_id, entry)
+        )
 
     async def _forget(self, take_id: str) -> None:
+        writing = self._writing.pop(take_id, None)
+        if writing is not None:
+            await writing
         if self._journal.pop(take_id, None) is not None:
             await self._in_thread(self._store.journal_delete, self._cell, take_id)
 

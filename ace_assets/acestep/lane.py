@@ -17,7 +17,7 @@ import contextlib
 import hashlib
 import random
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,8 +144,8 @@ class Run(Protocol):
         """Report an event."""
         ...
 
-    async def submitted(self, job: Job, lane: Lane, task_id: str, at_s: float) -> None:
-        """Write a submitted job down before anything else happens."""
+    def submitted(self, job: Job, lane: Lane, task_id: str, at_s: float) -> None:
+        """Write a submitted job down at once."""
         ...
 
     async def landed(self, take: Landed, lane: Lane) -> None:
@@ -266,10 +266,8 @@ class Lane:
         try:
             await self._loop()
         finally:
-            for task in (*self._tasks, *filter(None, [self._seed_check])):
-                task.cancel()
-            await asyncio.gather(*self._tasks, *filter(None, [self._seed_check]), return_exceptions=True)
-            await asyncio.shield(self._leave())
+            await ended([*self._tasks, *filter(None, [self._seed_check])])
+            await finished(asyncio.ensure_future(self._leave()))
 
     async def _loop(self) -> None:
         pool = self.run_.pool
@@ -505,7 +503,7 @@ class Lane:
         self.flights[answer.task_id] = Flight(job, answer.task_id, Sightings(now_s, now_s), now_s)
         if len(self.flights) == 1:
             self._silent_since_s = now_s
-        await self.run_.submitted(job, self, answer.task_id, time.time())
+        self.run_.submitted(job, self, answer.task_id, time.time())
         self.run_.tell(EventKind.SUBMITTED, job.take_id, server, f"task {answer.task_id}")
         return True
 
@@ -583,8 +581,7 @@ class Lane:
                 self._silent_since_s = now_s
                 return
             del self.flights[flight.task_id]
-            if silent_s > flight.seen.deadline_s:
-                self._failed(WORK, f"job hangs: {why}")
+            self._failed(WORK, f"lost a job: {why}")
             await self.run_.charge(flight.job, self, "lost", f"lost on {self.server.name}: {why}", elsewhere=False)
 
     def _deadline_s(self) -> float:
@@ -670,6 +667,21 @@ class Lane:
                     kind, why = "download", str(error)
         await self._job_failed(job, kind, why)
         return None
+
+
+async def ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until every one has cleaned up, however often the waiting itself is cancelled."""
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        await finished(task)
+
+
+async def finished(work: asyncio.Future[Any]) -> None:
+    """Wait until work is done, however often the waiting is cancelled; its outcome is not looked at."""
+    while not work.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([work])
 
 
 def _verified(download: Download, thing: str) -> tuple[Path, str, AudioFacts]:

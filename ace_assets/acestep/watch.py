@@ -24,7 +24,8 @@ class Sightings:
         queued_s: when it was last seen waiting; None before.
         running_s: when it was first seen running; None before.
         unknown_in_a_row: answers in a row in which the server did not know it.
-        overtaken_in_a_row: answers in a row in which a later task had run and this one had not.
+        overtaken: a later task was seen to run before this one had finished.
+        overtaken_in_a_row: answers in a row since then in which this one did not move.
         silent_s: how long nothing moved on its server, this task included.
         deadline_s: how long that may last.
     """
@@ -34,6 +35,7 @@ class Sightings:
     queued_s: float | None = None
     running_s: float | None = None
     unknown_in_a_row: int = 0
+    overtaken: bool = False
     overtaken_in_a_row: int = 0
     silent_s: float = 0.0
     deadline_s: float = float("inf")
@@ -51,7 +53,8 @@ class Sightings:
         changed = state != self.last
         # a task that moves is not lost, whatever runs beside it (a server can be given more workers than one)
         moving = changed and self.last is not None
-        self.overtaken_in_a_row = self.overtaken_in_a_row + 1 if overtaken and not moving else 0
+        self.overtaken |= overtaken
+        self.overtaken_in_a_row = self.overtaken_in_a_row + 1 if self.overtaken and not moving else 0
         self.last = state
         if changed:
             self.changed_s = now_s
