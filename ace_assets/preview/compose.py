@@ -12,13 +12,25 @@ from dataclasses import dataclass, field
 from ace_assets.preview.dice import Dice
 from ace_assets.preview.harmony import CHORD_STEPS, Key, chord_classes, in_register, lead_voices, parse_key
 from ace_assets.preview.lexicon import Character, read_caption
-from ace_assets.preview.patterns import ARPS, BASSES, COMPS, KEEP, KITS, MELODIES, for_bar, hits
+from ace_assets.preview.patterns import (
+    ARPS,
+    BASSES,
+    COMPS,
+    KEEP,
+    KITS,
+    MELODIES,
+    TERNARY,
+    TERNARY_MELODIES,
+    for_bar,
+    hits,
+)
 from ace_assets.preview.request import BEATS_PER_BAR, MusicRequest, delivered_duration_s
 from ace_assets.preview.styles import LOOPS, STYLES, Style
 from ace_assets.preview.voices import VOICES
 
 LEAD_IN_S = 0.06
 BPM_RANGE = (30.0, 300.0)
+TERNARY_BARS = (3, 6)
 PARTS = ("chords", "bass", "lead", "pad", "arp")
 _LEVEL = {"intro": 0.97, "A": 0.95, "B": 0.98, "C": 0.95, "outro": 0.92}
 _ORDER = ("A", "B", "A", "C", "B", "A", "B", "C")
@@ -164,17 +176,24 @@ def _hire(style: Style, character: Character, dice: Dice, beats_per_bar: int) ->
         if part not in voices and offer:
             voices[part] = dice.pick(offer)
     others = [name for name in style.lead if name != voices.get("lead")]
-    rhythm = MELODIES[style.melody]
+    rhythm = TERNARY_MELODIES if beats_per_bar in TERNARY_BARS else MELODIES[style.melody]
     motifs = {section: [_motif(dice.pick(rhythm), dice) for _ in range(2)] for section in "ABC"}
     return _Band(
         voices=voices,
         second_lead=dice.pick(others) if others else voices.get("lead", ""),
-        comp={section: dice.pick(style.comps) for section in ("A", "B")},
-        bass={section: dice.pick(style.basses) for section in ("A", "B")},
-        arp=dice.pick(style.arps),
+        comp={section: dice.pick(_fitting(style.comps, beats_per_bar, "quarters")) for section in ("A", "B")},
+        bass={section: dice.pick(_fitting(style.basses, beats_per_bar, "walk")) for section in ("A", "B")},
+        arp=dice.pick(_fitting(style.arps, beats_per_bar, "up")),
         motifs=motifs,
         kit=dice.pick(style.kits) if style.kits and character.drums else None,
     )
+
+
+def _fitting(rhythms: tuple[str, ...], beats_per_bar: int, otherwise: str) -> tuple[str, ...]:
+    """Return the rhythms that suit the bar, or one that always does."""
+    if beats_per_bar not in TERNARY_BARS:
+        return rhythms
+    return tuple(name for name in rhythms if name in TERNARY) or (otherwise,)
 
 
 def _motif(rhythm: str, dice: Dice) -> _Motif:
@@ -412,6 +431,8 @@ def _drums(bar: Bar, band: _Band, writer: _Writer, level: float, meter: int, *, 
             if beat >= bar.beats or (ending and beat >= max(1, bar.beats - 1)):
                 break
             if lane in KEEP and beat % 1 and dice.chance(0.05):
+                continue
+            if meter in TERNARY_BARS and lane not in KEEP and beat % 1:
                 continue
             if turn and lane in ("snare", "clap", "rim") and beat >= bar.beats - 1:
                 continue

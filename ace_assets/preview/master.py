@@ -13,7 +13,7 @@ from scipy.fft import rfft
 from ace_assets.audio.compiled import compiled
 from ace_assets.preview.synth import SAMPLE_RATE_HZ
 
-PEAK_DBFS = -2.0
+PEAK_DBFS = -2.4
 _WINDOW = 16384
 _WINDOWS = 48
 _MOST_REDUCTION_DB = 7.0

@@ -91,6 +91,12 @@ MELODIES = {
         "x-xxx-xxx-x---..x-xxx-x-x-----..",
     ),
 }
+# In bars of three and six beats every onset lies on a beat or leads into one.
+TERNARY_MELODIES = (
+    "x---x---....x---x-------........",
+    "x-------....x-x-x---x---....x---",
+    "x---x-x-....x---x---x---....----",
+)
 # Lanes by kit. `keep` names the lanes that also fill the light beats of bars with three or six beats.
 KITS = {
     "bossa": {
@@ -205,6 +211,11 @@ KITS = {
     },
     "desert": {"frame": "9..4..6.7..4.464", "shaker": "4.5.4.5.4.5.4.5.", "conga": "......4.......5."},
 }
+# Rhythms that keep bars of three and six beats clear: groups of three sixteenths would be heard as another tempo there.
+TERNARY = frozenset({
+    "quarters", "folk", "walk", "eighths", "drive", "pulse", "octaves",
+    "up", "wave", "broken", "travis", "ostinato", "sixteenths",
+})  # fmt: skip
 KEEP = frozenset({"hat", "shaker", "ride", "brush", "tambourine", "pedal"})
 # beat of the pattern's bar that each beat of the real bar takes; -1 is a light beat
 _BEATS = {2: ((0, 1), (2, 3)), 3: ((0, 1, 3),), 4: ((0, 1, 2, 3),), 6: ((0, 3, 2, 1, 3, 2),)}

@@ -20,7 +20,7 @@ class Audio:
     """A rendered take.
 
     Attributes:
-        samples: `(frames, 2)` float32, full scale 1.0, sample peak at -2 dBFS.
+        samples: `(frames, 2)` float32, full scale 1.0, sample peak at -2.4 dBFS.
         sample_rate_hz: always 48,000.
         score: the notes it was made of.
     """

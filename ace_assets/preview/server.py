@@ -131,7 +131,7 @@ class PreviewServer:
     async def _forget_regularly(self) -> None:
         last = time.monotonic()
         while True:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05 if self.faults.quantity("forget_every_s") else 0.2)
             every_s = self.faults.quantity("forget_every_s")
             if not every_s:
                 last = time.monotonic()

@@ -171,8 +171,8 @@ def test_the_same_seed_gives_the_same_file_and_another_does_not(client: Client) 
 
 def test_every_alias_is_understood() -> None:
     body = {
-        "caption": "a", "duration": 10, "keyScale": "F minor", "timeSignature": "3", "useRandomSeed": False, "seed": "1,2",
-        "batchSize": 2, "audioFormat": "wav", "bpm": "90", "inferenceSteps": 4, "Model": "m",
+        "caption": "a", "duration": 10, "keyScale": "F minor", "timeSignature": "3", "useRandomSeed": False,
+        "seed": "1,2", "batchSize": 2, "audioFormat": "wav", "bpm": "90", "inferenceSteps": 4, "Model": "m",
     }  # fmt: skip
     task = read_task(body)
     assert (task.prompt, task.duration_s, task.key, task.beats_per_bar) == ("a", 10.0, "F minor", 3)
@@ -220,8 +220,8 @@ class TestAudioRoute:
         path = urllib.parse.unquote(file.split("path=")[1])
         folder = path.rsplit("/", 1)[0]
         denied = {"detail": "Access denied: path outside allowed directory"}
-        outside = ["/etc/passwd", f"{folder}/../../../etc/passwd", "nope.mp3", "", "//etc/passwd"]
-        outside.append(f"{folder}-other/x.flac")
+        outside = ["/etc/passwd", f"{folder}/../../../etc/passwd", f"{folder}-other/x.flac"]
+        outside += ["nope.mp3", "", "//etc/passwd"]
         for told in outside:
             reply = client.http.get("/v1/audio", params={"path": told})
             assert (reply.status_code, reply.json()) == (403, denied), told
