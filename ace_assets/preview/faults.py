@@ -138,6 +138,15 @@ def parse_faults(spec: str) -> Faults:
     return faults
 
 
+def describe_faults() -> str:
+    """Return every fault with its kind, its default and its meaning, one a line."""
+    lines = [f"{name}=0..1  {meaning}" for name, meaning in PROBABILITIES.items()]
+    lines += [f"{name}=NUMBER  {meaning} (default {default:g})" for name, (default, meaning) in QUANTITIES.items()]
+    lines += [f"{name}={'|'.join(choices)}  {meaning}" for name, (_, choices, meaning) in WORDS.items()]
+    lines += [f"{name}=TEXT  {meaning}" for name, meaning in TEXTS.items()]
+    return "\n".join(lines)
+
+
 def _number(name: str, value: str, *, most: float) -> float:
     try:
         number = float(value)

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from ace_assets.errors import ConfigError
-from ace_assets.preview.faults import PROBABILITIES, QUANTITIES, TEXTS, WORDS, parse_faults
+from ace_assets.preview.faults import PROBABILITIES, QUANTITIES, TEXTS, WORDS, describe_faults, parse_faults
 from tests.preview.client import TAKE, Client
 
 UNFINISHED = {"status": 0}
@@ -48,6 +48,12 @@ class TestSpecification:
     def test_values_that_do_not_fit_are_refused(self, spec: str) -> None:
         with pytest.raises(ConfigError, match=spec.split("=", maxsplit=1)[0]):
             parse_faults(spec)
+
+    def test_every_fault_is_explained_in_a_line(self) -> None:
+        lines = describe_faults().splitlines()
+        names = [*PROBABILITIES, *QUANTITIES, *WORDS, *TEXTS]
+        assert [line.split("=")[0] for line in lines] == names
+        assert len(set(names)) == len(names)
 
     def test_draws_follow_the_seed(self) -> None:
         def draws(seed: int) -> list[bool]:
