@@ -20,6 +20,7 @@ import duckdb
 
 from ace_assets.catalog import report, snapshot, sql_files, stage
 from ace_assets.catalog.earlier import Earlier, earlier_release
+from ace_assets.catalog.listening import write_listening_page
 from ace_assets.catalog.package_rows import package_frames
 from ace_assets.catalog.query import sha256_of
 from ace_assets.catalog.snapshot import Finding, Snapshot
@@ -103,6 +104,7 @@ def build_release(
         for old in store.release_ids()[: -max(keep, 1)]:
             if old != built.result.release_id:
                 store.delete_release(old)
+        write_listening_page(store)
         return built.result
 
 

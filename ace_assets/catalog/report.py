@@ -357,7 +357,7 @@ h1 { font-size: 24px; margin: 0; font-weight: 650; }
 h2 { font-size: 16px; margin: 0 0 8px; font-weight: 600; }
 .sub, .note { color: var(--soft); margin: 4px 0 0; }
 .banner { background: var(--warn-page); color: var(--warn); padding: 12px 16px; border-radius: 8px; margin: 18px 0 0; }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(165px, 1fr)); gap: 12px; margin: 20px 0; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 12px; margin: 20px 0; }
 .card, .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px; }
 .card b { display: block; font-size: 22px; font-weight: 650; font-variant-numeric: tabular-nums; }
 .card span { color: var(--soft); font-size: 13px; }
