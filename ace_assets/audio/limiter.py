@@ -8,6 +8,7 @@ peaks, samples are only multiplied by the gain.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,82 +20,134 @@ from ace_assets.audio.loudness import HOPS_PER_SECOND
 
 LOOKAHEAD_S = 0.002  # 1 to 5 ms is usual; shorter distorts bass, longer dulls attacks
 RELEASE_S = 0.080
-_MARGIN_DB = 0.01  # interpolating a limited signal can overshoot its envelope by a hair; the last step below is exact
+MARGIN_DB = 0.01  # interpolating a limited signal can overshoot its envelope by a hair; the last step below is exact
 _MAGNITUDE = np.int32(0x7FFFFFFF)
+_AUDIBLY = 0.99885  # -0.01 dB
+_BLOCK_S = 10.0
+_NOTHING = np.zeros((0, 2), np.float32)
 _SETTLED = 1e-5  # the release has ended when the gain is this near to 1
 
 
 @dataclass(frozen=True)
 class Limiting:
-    """What limiting did.
+    """What limiting did, or would do.
 
     Attributes:
         max_reduction_db: how far the gain went down at most, 0 or positive.
         limited_share: share of the frames turned down by more than 0.01 dB.
-        hop_power_gain: mean squared gain (the limiter's own, without the plain gain) of each 20 ms hop.
-        true_peak_dbtp: of the output; never above the ceiling. None for silence.
+        hop_power_gain: (hops,) mean squared gain (the limiter's own, without the plain gain) of each 20 ms hop.
     """
 
     max_reduction_db: float
     limited_share: float
     hop_power_gain: NDArray[np.float64]
-    true_peak_dbtp: float | None
 
 
-def plan_limiting(
-    samples: NDArray[np.float32], sample_rate_hz: int, *, gain_db: float, ceiling_dbtp: float
-) -> NDArray[np.float64]:
-    """Return the mean squared gain of each 20 ms hop that `limit` would apply, without changing the samples."""
-    hops = -(-len(samples) * HOPS_PER_SECOND // sample_rate_hz)
-    power = np.ones(hops)
-    _run(samples, sample_rate_hz, gain_db, ceiling_dbtp - _MARGIN_DB, power, apply=False)
-    return power
+class Limiter:
+    """Limits one piece of audio, as often as it takes to find the right gain; the samples stay as they are.
+
+    Args:
+        samples: (frames, channels) float32 in C order, finite.
+        sample_rate_hz: frames per second.
+    """
+
+    def __init__(self, samples: NDArray[np.float32], sample_rate_hz: int) -> None:
+        self._samples = samples
+        self._rate = sample_rate_hz
+        _peaks, self._bounds = true_peak.block_bounds(samples, true_peak.BOUND_GAIN, true_peak.BOUND_CURVATURE)
+
+    def plan(self, *, gain_db: float, ceiling_dbtp: float) -> Limiting:
+        """Return what limiting would do after a plain gain."""
+        run = _Run(self._samples, self._rate, self._bounds, gain_db, ceiling_dbtp)
+        run.shape(0, len(self._samples), _NOTHING)
+        return run.result()
+
+    def blocks(self, *, gain_db: float, ceiling_dbtp: float) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield (first frame, limited samples) in turn; a block is only valid until the next one.
+
+        What is yielded can pass the ceiling by a hair, since interpolating a limited signal is not limiting an
+        interpolated one; `limit` is exact.
+        """
+        run = _Run(self._samples, self._rate, self._bounds, gain_db, ceiling_dbtp)
+        step = round(_BLOCK_S * self._rate / true_peak.BLOCK_VALUES) * true_peak.BLOCK_VALUES
+        scratch = np.empty((min(step, len(self._samples)), self._samples.shape[1]), np.float32)
+        for first in range(0, len(self._samples), step):
+            last = min(first + step, len(self._samples))
+            run.shape(first, last, scratch)
+            yield first, scratch[: last - first]
 
 
-def limit(samples: NDArray[np.float32], sample_rate_hz: int, *, gain_db: float = 0.0, ceiling_dbtp: float) -> Limiting:
-    """Apply a gain and hold the true peak under the ceiling, in place.
+def limit(samples: NDArray[np.float32], sample_rate_hz: int, *, gain_db: float = 0.0, ceiling_dbtp: float) -> float:
+    """Apply a gain and hold the true peak under the ceiling, in place; return the true peak, linear, 0 for silence.
 
     Args:
         samples: (frames, channels) float32 in C order, finite; changed.
         sample_rate_hz: frames per second.
         gain_db: plain gain before the limiter.
-        ceiling_dbtp: highest true peak of the result.
+        ceiling_dbtp: highest true peak of the result, on the four times oversampled signal.
     """
-    hops = -(-len(samples) * HOPS_PER_SECOND // sample_rate_hz)
-    power = np.ones(hops)
-    lowest, share = _run(samples, sample_rate_hz, gain_db, ceiling_dbtp - _MARGIN_DB, power, apply=True)
-    highest = true_peak.true_peak_of(samples)
-    ceiling = 10.0 ** (ceiling_dbtp / 20.0)
-    if highest > ceiling:
-        samples *= np.float32(ceiling / highest * (1.0 - 1e-6))
-        highest = ceiling
-    return Limiting(
-        max_reduction_db=max(0.0, -20.0 * math.log10(lowest)),
-        limited_share=share,
-        hop_power_gain=power,
-        true_peak_dbtp=20.0 * math.log10(highest) if highest > 0.0 else None,
-    )
-
-
-def _run(
-    samples: NDArray[np.float32],
-    sample_rate_hz: int,
-    gain_db: float,
-    ceiling_dbtp: float,
-    power: NDArray[np.float64],
-    *,
-    apply: bool,
-) -> tuple[float, float]:
     if not len(samples):
-        return 1.0, 0.0
-    gain = 10.0 ** (gain_db / 20.0)
-    threshold = 10.0 ** (ceiling_dbtp / 20.0) / gain
-    lookahead = max(1, round(LOOKAHEAD_S * sample_rate_hz))
-    release = 1.0 - math.exp(-1.0 / (RELEASE_S * sample_rate_hz))
-    _peaks, bounds = true_peak.block_bounds(samples, true_peak.BOUND_GAIN, true_peak.BOUND_CURVATURE)
-    slots, needs = _needed_gain(samples, bounds, threshold, true_peak.PHASES)
-    lowest, limited = _shape(samples, slots, needs, gain, lookahead, release, sample_rate_hz, power, apply)
-    return lowest, limited / len(samples)
+        return 0.0
+    for first, block in Limiter(samples, sample_rate_hz).blocks(gain_db=gain_db, ceiling_dbtp=ceiling_dbtp):
+        samples[first : first + len(block)] = block
+    highest = float(true_peak.true_peak_of(samples))
+    ceiling = 10.0 ** (ceiling_dbtp / 20.0)
+    if highest <= ceiling:
+        return highest
+    samples *= np.float32(ceiling / highest * (1.0 - 1e-6))
+    return ceiling
+
+
+class _Run:
+    """One pass of the limiter over a piece, block after block."""
+
+    def __init__(
+        self,
+        samples: NDArray[np.float32],
+        sample_rate_hz: int,
+        bounds: NDArray[np.float32],
+        gain_db: float,
+        ceiling_dbtp: float,
+    ) -> None:
+        self._samples = samples
+        self._rate = sample_rate_hz
+        self._gain = 10.0 ** (gain_db / 20.0)
+        threshold = 10.0 ** ((ceiling_dbtp - MARGIN_DB) / 20.0) / self._gain
+        self._slots, self._needs = _needed_gain(samples, bounds, threshold, true_peak.PHASES)
+        lookahead = max(1, round(LOOKAHEAD_S * sample_rate_hz))
+        self._release = 1.0 - math.exp(-1.0 / (RELEASE_S * sample_rate_hz))
+        self._ring = np.ones(lookahead)
+        self._queue_frames = np.zeros(lookahead + 2, np.int64)
+        self._queue_needs = np.ones(lookahead + 2)
+        self._state = np.array([lookahead, 1.0, 1.0, 0.0])  # total of the ring, curve, lowest envelope, sum of the hop
+        self._counts = np.array([0, 0, 0, 0, lookahead, 0], np.int64)  # queue head and length, limited, fed, calm, hop
+        self._power = np.ones(-(-len(samples) * HOPS_PER_SECOND // sample_rate_hz))
+
+    def shape(self, first: int, last: int, out: NDArray[np.float32]) -> None:
+        _shape(
+            self._samples,
+            first,
+            last,
+            self._slots,
+            self._needs,
+            self._gain,
+            self._release,
+            self._rate,
+            self._ring,
+            self._queue_frames,
+            self._queue_needs,
+            self._state,
+            self._counts,
+            self._power,
+            out,
+        )
+
+    def result(self) -> Limiting:
+        return Limiting(
+            max_reduction_db=max(0.0, -20.0 * math.log10(self._state[2])),
+            limited_share=float(self._counts[2] / max(1, len(self._samples))),
+            hop_power_gain=self._power,
+        )
 
 
 @compiled
@@ -159,55 +212,53 @@ def _needed_gain(
 @compiled
 def _shape(
     samples: NDArray[np.float32],
+    first_frame: int,
+    last_frame: int,
     slots: NDArray[np.int64],
     needs: NDArray[np.float32],
     gain: float,
-    lookahead: int,
     release: float,
     sample_rate_hz: int,
+    ring: NDArray[np.float64],
+    queue_frames: NDArray[np.int64],
+    queue_needs: NDArray[np.float64],
+    state: NDArray[np.float64],
+    counts: NDArray[np.int64],
     power: NDArray[np.float64],
-    apply: bool,
-) -> tuple[float, int]:
-    """Turn needed gains into an envelope, apply it if asked, fill `power`; return the lowest gain and frames limited.
+    out: NDArray[np.float32],
+) -> None:
+    """Turn needed gains into an envelope for some frames, write limited samples to `out` if it has room, fill `power`.
 
-    The envelope at frame j is the mean over the `lookahead` frames up to j of a curve that falls at once to the lowest
-    need within the next `lookahead` frames and rises exponentially: every term of the mean has seen the peak at j.
+    The envelope at frame j is the mean over the look-ahead up to j of a curve that falls at once to the lowest need
+    within the next look-ahead and rises exponentially: every term of the mean has seen the peak at j. `first_frame` is
+    where a block starts; `ring`, the queue (rising frames with rising needs: the first is the lowest ahead), `state`
+    and `counts` carry over from the call before.
     """
     frames, channels = samples.shape
     flat = samples.reshape(frames * channels)
+    flat_out = out.reshape(out.size)
+    apply = out.size > 0
     block_frames = true_peak.BLOCK_VALUES // channels
-    blocks = slots.size - 1
+    lookahead = ring.size
+    capacity = queue_frames.size
     ahead_blocks = lookahead // block_frames + 1
-    capacity = lookahead + block_frames + 2
-    queue_frames = np.zeros(
-        capacity, np.int64
-    )  # rising frames with rising needs: the first is the lowest in the window
-    queue_needs = np.ones(capacity, np.float64)
-    ring = np.ones(lookahead, np.float64)
-    head = 0
-    count = 0
-    total = float(lookahead)
-    current = 1.0
-    lowest = 1.0
-    limited = 0
-    fed = 0  # frames whose need has entered the queue
-    calm = lookahead  # frames since the curve was last below 1
+    total, current, lowest, hop_sum = state
+    head, count, limited, fed, calm, hop = counts
     plain = np.float32(gain)
-    hop = 0
-    hop_first = 0
-    hop_end = sample_rate_hz // 50
-    hop_sum = 0.0
-    for block in range(blocks):
+    hop_first = hop * sample_rate_hz // HOPS_PER_SECOND
+    hop_end = (hop + 1) * sample_rate_hz // HOPS_PER_SECOND
+    for block in range(first_frame // block_frames, (last_frame + block_frames - 1) // block_frames):
         first = block * block_frames
-        last = min(first + block_frames, frames)
+        last = min(first + block_frames, last_frame)
         busy = count > 0 or calm < lookahead or current < 1.0
-        for other in range(block, min(block + ahead_blocks + 1, blocks + 1)):
+        for other in range(block, min(block + ahead_blocks + 1, slots.size)):
             busy = busy or slots[other] >= 0
         if not busy:
             fed = last + lookahead
             if apply:
+                shift = first_frame * channels
                 for i in range(first * channels, last * channels):
-                    flat[i] = flat[i] * plain
+                    flat_out[i - shift] = flat[i] * plain
             position = first
             while position < last:
                 stop = min(last, hop_end)
@@ -217,12 +268,12 @@ def _shape(
                     power[hop] = hop_sum / (hop_end - hop_first)
                     hop += 1
                     hop_first = hop_end
-                    hop_end = (hop + 1) * sample_rate_hz // 50
+                    hop_end = (hop + 1) * sample_rate_hz // HOPS_PER_SECOND
                     hop_sum = 0.0
             continue
         for frame in range(first, last):
             fed = max(fed, frame)
-            while fed <= frame + lookahead - 1 + 1:
+            while fed <= frame + lookahead:
                 row = slots[fed // block_frames] if fed // block_frames < slots.size else -1
                 need = float(needs[row, fed % block_frames]) if row >= 0 else 1.0
                 if need < 1.0:
@@ -254,19 +305,20 @@ def _shape(
                     total = float(lookahead)
             envelope = total / lookahead
             lowest = min(lowest, envelope)
-            if envelope < 0.99885:
+            if envelope < _AUDIBLY:
                 limited += 1
             hop_sum += envelope * envelope
             if apply:
                 factor = np.float32(envelope * gain)
                 for channel in range(channels):
-                    samples[frame, channel] = samples[frame, channel] * factor
+                    out[frame - first_frame, channel] = samples[frame, channel] * factor
             if frame + 1 == hop_end:
                 power[hop] = hop_sum / (hop_end - hop_first)
                 hop += 1
                 hop_first = hop_end
-                hop_end = (hop + 1) * sample_rate_hz // 50
+                hop_end = (hop + 1) * sample_rate_hz // HOPS_PER_SECOND
                 hop_sum = 0.0
-    if hop < power.size and frames > hop_first:
+    if last_frame == frames and hop < power.size and frames > hop_first:
         power[hop] = hop_sum / (frames - hop_first)
-    return lowest, limited
+    state[:] = (total, current, lowest, hop_sum)
+    counts[:] = (head, count, limited, fed, calm, hop)

@@ -201,7 +201,7 @@ def measure_pcm(pcm: Pcm, sample_rate_hz: int) -> Loudness:
 
 def float_blocks(pcm: Pcm, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
     """Yield integer samples as a decoder would: float32, full scale 1.0."""
-    scale = np.float32(1.0 / dither.PCM16_SCALE if pcm.dtype == np.int16 else 1.0 / 2147483648.0)
+    scale = np.float32(1.0 / dither.PCM16_SCALE if pcm.dtype == np.int16 else 1.0 / dither.PCM32_SCALE)
     frames = round(_READ_FRAMES_S * sample_rate_hz)
     for first in range(0, len(pcm), frames):
         yield pcm[first : first + frames].astype(np.float32) * scale
@@ -219,7 +219,7 @@ def _encode_mp3(
 ) -> Rendition:
     rate_hz = mp3_rate_hz(sample_rate_hz)
     source = pcm.view(np.int16) if pcm.dtype == np.int16 and rate_hz == sample_rate_hz else None
-    gain_db, limit_to_dbtp = 0.0, ceiling_dbtp
+    gain_db, limit_to_dbtp = 0.0, min(ceiling_dbtp, _decoded_peak(final_path, loudness))
     for _ in range(MAX_MP3_TRIES):
         if source is None:
             source = _requantised(pcm, sample_rate_hz, rate_hz, gain_db, limit_to_dbtp)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 
-def peaks(samples: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+def peaks(samples: NDArray[Any], n: int) -> NDArray[np.float32]:
     """Return (n, 2): the lowest and highest sample of each of n equal stretches, over all channels.
 
     With fewer frames than stretches, neighbours repeat a frame; without frames everything is zero.

@@ -110,16 +110,25 @@ def _ends_abruptly(samples: NDArray[np.float32], rate: int) -> bool:
     return bool(level > body * 10.0 ** (-ENDING_DECAY_DB / 20.0))
 
 
-def apply_fades(samples: NDArray[np.float32], trim: Trim) -> None:
-    """Fade (frames, channels) samples in and out in place, along half a cosine."""
-    if trim.head_fade_frames:
-        samples[: trim.head_fade_frames] *= _ramp(trim.head_fade_frames)[:, None]
-    if trim.tail_fade_frames:
-        samples[-trim.tail_fade_frames :] *= _ramp(trim.tail_fade_frames)[::-1, None]
+def apply_fades(block: NDArray[np.float32], trim: Trim, first_frame: int) -> None:
+    """Fade a (frames, channels) block in place; `first_frame` is where it stands in what stays of the take."""
+    frames = trim.last_frame - trim.first_frame
+    head = trim.head_fade_frames - first_frame
+    if head > 0:
+        block[:head] *= fade_at(np.arange(first_frame, first_frame + len(block[:head])), trim)[:, None]
+    tail = max(0, frames - trim.tail_fade_frames - first_frame)
+    if tail < len(block) and trim.tail_fade_frames:
+        block[tail:] *= fade_at(np.arange(first_frame + tail, first_frame + len(block)), trim)[:, None]
 
 
-def _ramp(frames: int) -> NDArray[np.float32]:
-    return (0.5 - 0.5 * np.cos(math.pi * np.arange(frames) / frames)).astype(np.float32)
+def fade_at(frames: NDArray[np.int64], trim: Trim) -> NDArray[np.float32]:
+    """Return the gain of the fades at some frames of what stays of the take: half a cosine at either end."""
+    total = trim.last_frame - trim.first_frame
+    gain = np.ones(frames.size)
+    for length, distance in ((trim.head_fade_frames, frames), (trim.tail_fade_frames, total - 1 - frames)):
+        if length:
+            gain *= 0.5 - 0.5 * np.cos(math.pi * np.clip(distance / length, 0.0, 1.0))
+    return gain.astype(np.float32)
 
 
 def find_cues(statistics: BlockStatistics, integrated_loudness_lufs: float) -> Cues:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ace_assets.audio.renditions import Rendition
 from ace_assets.mastering.edges import Cues
@@ -24,6 +27,7 @@ class MasterReport:
         tail_fade_s: length of the fade that was applied, 0 if the take ended by itself.
         duration_s, frames, sample_rate_hz, channels: of the master.
         cues: where a player comes in and goes out.
+        waveform: (400, 2) lowest and highest sample of equal stretches, for pictures and players.
         renditions: the files by name.
     """
 
@@ -43,4 +47,5 @@ class MasterReport:
     sample_rate_hz: int
     channels: int
     cues: Cues
+    waveform: NDArray[np.float32] = field(compare=False, repr=False)
     renditions: Mapping[str, Rendition]
