@@ -1,8 +1,11 @@
 """Whether the top of the spectrum was cut off by a filter or a codec, which dark music is not.
 
-Dark music grows quieter towards the top gradually and differently at every moment. A low-pass leaves the same cliff at the
-same frequency at all times: even the brightest moments fall off there. So the brightest level of every band over the whole
-piece is looked at, and how steeply it falls.
+Dark music grows quieter towards the top by degrees and differently at every moment. A low-pass leaves the same cliff at
+the same frequency at all times: even the brightest moments fall off there. So the brightest level of every band over
+the whole piece is looked at, and how steeply it falls.
+
+Music of pure tones ends in a cliff too, above its last partial. There the spectrum is all lines with nothing between
+them, and ends from one line to the next; a filter leaves a skirt.
 """
 
 from __future__ import annotations
@@ -17,8 +20,11 @@ WINDOW_S = 0.085
 STEP_S = 0.25
 BRIGHT_PERCENTILE = 98.0
 BANDS_PER_OCTAVE = 6
-LOWEST_CLIFF_HZ, HIGHEST_CLIFF_HZ = 1_200.0, 10_000.0
+BANDWIDTH_DB = 60.0  # energy this far below the middle of the spectrum does not count
+LOWEST_CLIFF_HZ, HIGHEST_CLIFF_HZ = 1_100.0, 7_200.0  # codecs end at 15 kHz and above, an octave higher
 FLOOR_DB = -95.0  # below the loudest band: the noise of 16 bits and of codecs
+SOUND_ABOVE_DB = 8.0  # what rises again by this much above a cliff was not filtered off
+VALLEY_PERCENTILE = 25.0  # of the bins of one band: the level between its lines
 
 
 @dataclass(frozen=True)
@@ -26,15 +32,19 @@ class Band:
     """Where and how steeply the spectrum ends.
 
     Attributes:
-        cliff_db: fall of the brightest level over one octave at the steepest place between 1.2 and 10 kHz.
+        cliff_db: fall of the brightest level over one octave at the steepest place between 1.1 and 7.2 kHz that nothing
+            follows.
         cliff_hz: the lower end of that octave.
-        above_db: brightest level anywhere above the cliff, relative to the loudest band.
+        lines_db: how far the spectrum just below the cliff rises above what lies between its lines: about 10 for noise and
+            drums, over 22 for pure tones.
+        step_share: share of the fall that happens within a third of an octave.
         bandwidth_hz: frequency below which nearly all energy lies.
     """
 
     cliff_db: float
     cliff_hz: float
-    above_db: float
+    lines_db: float
+    step_share: float
     bandwidth_hz: float | None
 
 
@@ -59,20 +69,38 @@ def judge_band(power: NDArray[np.float32], bin_hz: float) -> Band | None:
     count = int(np.log2(0.95 * top_hz / 200.0) * BANDS_PER_OCTAVE)
     edges = np.unique(np.round(200.0 * 2.0 ** (np.arange(count + 1) / BANDS_PER_OCTAVE) / bin_hz).astype(int))
     bands = np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1) / np.diff(edges)
-    bright = 10.0 * np.log10(np.percentile(bands, BRIGHT_PERCENTILE, axis=0) + 1e-20)
-    bright = np.maximum(bright - bright.max(), FLOOR_DB)
+    bright = _decibels(np.percentile(bands, BRIGHT_PERCENTILE, axis=0))
+    loudest = float(bright.max())
+    floored = np.maximum(bright - loudest, FLOOR_DB)
     centre = np.sqrt(edges[:-1] * edges[1:]) * bin_hz
-    cliff = cliff_hz = 0.0
-    above = 0.0
-    for low in range(len(bright) - BANDS_PER_OCTAVE):
-        if not LOWEST_CLIFF_HZ <= centre[low] <= HIGHEST_CLIFF_HZ:
-            continue
-        fall = float(bright[low] - bright[low + BANDS_PER_OCTAVE])
-        if fall > cliff:
-            cliff, cliff_hz = fall, float(centre[low])
-            above = float(bright[low + BANDS_PER_OCTAVE :].max())
-    level = 10.0 * np.log10(mean.astype(np.float64) + 1e-20)
+    cliff, at = 0.0, 0
+    for low in range(len(floored) - BANDS_PER_OCTAVE):
+        high = low + BANDS_PER_OCTAVE
+        fall = float(floored[low] - floored[high])
+        inside = LOWEST_CLIFF_HZ <= centre[low] <= HIGHEST_CLIFF_HZ
+        if inside and fall > cliff and float(floored[high:].max() - floored[high]) <= SOUND_ABOVE_DB:
+            cliff, at = fall, low
+    lines = step = 0.0
+    if cliff > 0.0:
+        first = max(0, at - BANDS_PER_OCTAVE + 1)
+        below = [bright[band] - _valley_db(power[:, edges[band] : edges[band + 1]]) for band in range(first, at + 2)]
+        lines = float(np.median(below))
+        step = max(float(floored[band] - floored[band + 2]) for band in range(at, at + BANDS_PER_OCTAVE - 1)) / cliff
+    return Band(cliff, float(centre[at]) if cliff else 0.0, lines, step, _bandwidth_hz(mean, bin_hz))
+
+
+def _decibels(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(10.0 * np.log10(power + 1e-20))
+
+
+def _valley_db(band: NDArray[np.float32]) -> float:
+    """Return how loud it gets between the lines of one band of (frames, bins) power."""
+    return float(10.0 * np.log10(np.percentile(np.percentile(band, VALLEY_PERCENTILE, axis=1), 95.0) + 1e-20))
+
+
+def _bandwidth_hz(mean: NDArray[np.float32], bin_hz: float) -> float | None:
+    level = _decibels(mean.astype(np.float64))
     frequency = np.arange(level.size) * bin_hz
     middle = (frequency > 200.0) & (frequency < 5000.0)
-    heard = np.flatnonzero(level > np.median(level[middle]) - 60.0)
-    return Band(cliff, cliff_hz, above, float(frequency[heard[-1]]) if heard.size else None)
+    heard = np.flatnonzero(level > np.median(level[middle]) - BANDWIDTH_DB) if middle.any() else np.zeros(0, int)
+    return float(frequency[heard[-1]]) if heard.size else None

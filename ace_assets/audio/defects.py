@@ -41,18 +41,24 @@ class GateLimits:
 
     silence_s: float = 4.0
     cut_silence_s: float = 0.8
-    sounding_share: float = 0.5
+    sounding_share: float = 0.4
     clipped_tops_per_s: float = 0.5
     clipped_to_flat_ratio: float = 1.0
-    dc_offset: float = 0.003
-    ending_level_db: float = -35.0
-    ending_fall_ms: float = 25.0
+    dc_offset: float = 0.004
+    dc_to_spread: float = 3.0
+    dc_offset_any: float = 0.03
+    ending_level_db: float = -29.0
+    ending_fall_ms: float = 5.0
     phase_correlation: float = -0.3
     phase_share: float = 0.3
     cliff_db: float = 30.0
-    noise_flatness: float = 0.45
-    noise_above_body: float = 0.12
-    noise_level_db: float = -40.0
+    lines_db: float = 22.0
+    step_share: float = 0.6
+    noise_s: float = 0.35
+    noise_level_db: float = -30.0
+    noise_spread_db: float = 2.0
+    body_flatness: float = 0.48
+    noise_above_body: float = 0.04
     duration_tolerance_s: float = 0.25
 
 
@@ -177,8 +183,8 @@ def failed_gates(
     gaps = evidence.gaps
     if gaps.sounding_s == 0.0:
         failed["silence"] = "nothing sounds"
-    elif gaps.sounding_s < limits.sounding_share * evidence.duration_s and gaps.sounding_share < limits.sounding_share:
-        failed["silence"] = f"only {gaps.sounding_share:.0%} of it sounds"
+    elif gaps.sounding_s < limits.sounding_share * evidence.duration_s:
+        failed["silence"] = f"only {gaps.sounding_s:.1f} of {evidence.duration_s:.1f} s sound"
     elif gaps.longest_silence_s >= limits.silence_s:
         failed["silence"] = f"{gaps.longest_silence_s:.1f} s of silence inside"
     elif gaps.longest_cut_silence_s >= limits.cut_silence_s:
@@ -193,20 +199,22 @@ def failed_gates(
         and tops.clipped_tops >= limits.clipped_to_flat_ratio * tops.flat_elsewhere
     ):
         failed["clipping"] = f"{tops.clipped_tops} tops cut flat"
-    if abs(evidence.offset.median) >= limits.dc_offset:
+    offset = abs(evidence.offset.median)
+    if offset >= limits.dc_offset_any or (
+        offset >= limits.dc_offset and offset >= limits.dc_to_spread * evidence.offset.spread
+    ):
         failed["dc_offset"] = f"constant offset of {evidence.offset.median:+.4f}"
     ending = evidence.ending
     if ending is not None:
         if ending.level_db >= limits.ending_level_db and ending.fall_ms <= limits.ending_fall_ms:
             failed["abrupt_ending"] = (
-                f"cut off at {ending.level_db:.0f} dB below its level"
-                if ending.level_db < 0
-                else "cut off at full level"
+                f"cut off within {ending.fall_ms:.0f} ms at {ending.level_db:+.0f} dB of its level"
             )
         if (
-            ending.noise_flatness >= limits.noise_flatness
-            and ending.noise_flatness - ending.body_flatness >= limits.noise_above_body
+            ending.noise_s >= limits.noise_s
             and ending.noise_level_db >= limits.noise_level_db
+            and ending.noise_spread_db <= limits.noise_spread_db
+            and (ending.body_flatness <= limits.body_flatness or ending.noise_above_body >= limits.noise_above_body)
         ):
             failed["noise_ending"] = f"ends in {ending.noise_s:.1f} s of noise"
     phase = evidence.phase
@@ -215,7 +223,11 @@ def failed_gates(
     ):
         failed["phase_cancellation"] = f"left and right cancel (correlation {phase.correlation:.2f})"
     band = evidence.band
-    if band is not None and band.cliff_db >= limits.cliff_db:
+    if (
+        band is not None
+        and band.cliff_db >= limits.cliff_db
+        and (band.lines_db <= limits.lines_db or band.step_share <= limits.step_share)
+    ):
         failed["band_limited"] = f"cut off above {band.cliff_hz / 1000:.1f} kHz ({band.cliff_db:.0f} dB in an octave)"
     failed |= wrong_duration(evidence.duration_s, requested_duration_s, limits=limits)
     return {gate: failed[gate] for gate in in_order(failed)}

@@ -7,6 +7,7 @@ was sounding a moment ago is gone within milliseconds.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import scipy.fft
@@ -15,12 +16,13 @@ from numpy.typing import NDArray
 from ace_assets.audio.gaps import SILENCE_DBFS, active_level_db, levels_db
 from ace_assets.audio.grains import Grains
 
-STEP_MS = 5
-END_BELOW_ACTIVE_DB = 60.0
-LOCAL_FROM_MS, LOCAL_TO_MS = 300, 50
-FALL_DB = 20.0
-NOISE_WINDOW = 2048
+END_BELOW_ACTIVE_DB = 50.0
+JUST_BEFORE_MS = (60, 10)  # before the end: what level the sound had
+FALL_DB = 12.0
+NOISE_WINDOW_S = 0.17  # resolves the lines of all but the lowest notes
+NOISE_HOP_S = 0.043
 NOISE_TAIL_S = 8.0
+NOISE_FLATNESS = 0.47  # noise of any colour has 0.56
 LOWEST_NOISE_HZ, HIGHEST_NOISE_HZ = 300.0, 15_000.0
 
 
@@ -29,79 +31,89 @@ class Ending:
     """The last moments of the sound.
 
     Attributes:
-        level_db: level of the last third of a second relative to the level of the whole.
-        fall_ms: how long before its end the sound was still within 20 dB of that.
-        noise_flatness: 0 to 1, how noise-like the last half second is; about 0.56 for noise of any colour.
-        body_flatness: the same for the middle of the piece.
-        noise_level_db: level of that half second relative to the whole.
-        noise_s: how long the noise-like ending lasts.
+        level_db: level from 60 to 10 ms before the end, relative to the level of the whole.
+        fall_ms: how long before its end the sound was still within 12 dB of that. A fade of any length takes more than a
+            tenth of its time for it, a cut none.
+        noise_s: how long the sound has been noise when it ends.
+        noise_level_db: level of that noise relative to the whole.
+        noise_spread_db: how much its level varies; noise that was put there stands still, a cymbal decays.
+        noise_above_body: how much more noise-like it is than the middle of the piece.
+        body_flatness: 0 to 1, how noise-like the middle of the piece is; about 0.56 for noise of any colour.
     """
 
     level_db: float
     fall_ms: float
-    noise_flatness: float
-    body_flatness: float
-    noise_level_db: float
     noise_s: float
+    noise_level_db: float
+    noise_spread_db: float
+    noise_above_body: float
+    body_flatness: float
 
 
-def _flatness(power: NDArray[np.float64], bin_hz: float) -> NDArray[np.float64]:
-    """Return per frame of (frames, bins) power how flat the spectrum is inside thirds of octaves, weighted by energy.
+def _flatness(power: NDArray[np.float32], bin_hz: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return per frame of (frames, bins) power how flat it is inside thirds of octaves, weighted by energy, and the energy.
 
     Inside a narrow band noise of any colour is flat, while notes stand out.
     """
-    edges = [LOWEST_NOISE_HZ * 2.0 ** (k / 3.0) for k in range(18)]
-    bins = [round(edge / bin_hz) for edge in edges if edge <= min(HIGHEST_NOISE_HZ, 0.45 * bin_hz * 2 * power.shape[1])]
+    highest = min(HIGHEST_NOISE_HZ, 0.9 * bin_hz * (power.shape[1] - 1))
+    edges = [LOWEST_NOISE_HZ * 2.0 ** (k / 3.0) for k in range(20)]
+    bins = [round(edge / bin_hz) for edge in edges if edge <= highest]
     numerator = np.zeros(len(power))
-    denominator = np.full(len(power), 1e-20)
-    for low, high in zip(bins, bins[1:], strict=False):
-        if high - low < 4:
-            continue
-        band = power[:, low:high]
-        mean = band.mean(axis=1)
-        flat = np.exp(np.log(band + 1e-16).mean(axis=1)) / (mean + 1e-16)
-        energy = mean * (high - low)
-        numerator += flat * energy
-        denominator += energy
-    return np.asarray(numerator / denominator)
+    total = np.full(len(power), 1e-20)
+    for low, high in pairwise(bins):
+        band = power[:, low:high].astype(np.float64) + 1e-16
+        energy = band.sum(axis=1)
+        numerator += np.exp(np.log(band).mean(axis=1)) * (high - low)
+        total += energy
+    return numerator / total, total
 
 
-def flatness_of(signal: NDArray[np.float32], sample_rate_hz: int, hop: int) -> NDArray[np.float64]:
-    """Return the flatness of each 2048-sample window of a mono signal."""
-    if signal.size < NOISE_WINDOW:
-        return np.zeros(0)
-    cut = np.lib.stride_tricks.sliding_window_view(signal, NOISE_WINDOW)[::hop]
-    spectrum = np.abs(scipy.fft.rfft(cut * np.hanning(NOISE_WINDOW).astype(np.float32), axis=1)) ** 2
-    return _flatness(spectrum.astype(np.float64), sample_rate_hz / NOISE_WINDOW)
+def flatness_of(
+    samples: NDArray[np.float32], sample_rate_hz: int, hop_s: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return flatness and energy of one 170-ms window per hop of (frames, channels) samples, mixed down."""
+    window = scipy.fft.next_fast_len(round(NOISE_WINDOW_S * sample_rate_hz), real=True)
+    hop = round(hop_s * sample_rate_hz)
+    starts = range(0, len(samples) - window + 1, hop)
+    if not starts:
+        return np.zeros(0), np.zeros(0)
+    taper = np.hanning(window).astype(np.float32)
+    cut = np.stack([samples[start : start + window].sum(axis=1) for start in starts]) * taper
+    return _flatness(np.abs(scipy.fft.rfft(cut, axis=1)) ** 2, sample_rate_hz / window)
 
 
 def judge_ending(samples: NDArray[np.float32], sample_rate_hz: int, grains: Grains) -> Ending | None:
-    """Return how (frames, channels) samples end; None for silence."""
+    """Return how (frames, channels) samples end; None for silence and for less than a tenth of a second."""
     together = grains.energy.mean(axis=1)
     active = active_level_db(together)
     if active <= SILENCE_DBFS:
         return None
     levels = levels_db(together)
     end = int(np.flatnonzero(levels > max(active - END_BELOW_ACTIVE_DB, -85.0))[-1]) + 1
-    steps = end // STEP_MS
-    if steps < LOCAL_FROM_MS // STEP_MS:
+    if end < 2 * JUST_BEFORE_MS[0]:
         return None
-    coarse = levels_db(together[end - steps * STEP_MS : end].reshape(steps, STEP_MS).mean(axis=1))
-    local_energy = together[max(0, end - LOCAL_FROM_MS) : end - LOCAL_TO_MS].mean()
-    local = float(10.0 * np.log10(local_energy + 1e-12))
-    above = np.flatnonzero(coarse > local - FALL_DB)
-    fall_ms = float((steps - 1 - above[-1]) * STEP_MS)
+    before = float(10.0 * np.log10(together[end - JUST_BEFORE_MS[0] : end - JUST_BEFORE_MS[1]].mean() + 1e-12))
+    above = np.flatnonzero(levels[:end] > before - FALL_DB)
+    fall_ms = float(end - 1 - above[-1]) if above.size else 0.0
     last_frame = end * grains.frames_per_grain
     first_frame = max(0, last_frame - round(NOISE_TAIL_S * sample_rate_hz))
-    tail = samples[first_frame:last_frame].mean(axis=1)
-    hop = NOISE_WINDOW // 2
-    flat = flatness_of(tail, sample_rate_hz, hop)
-    body = flatness_of(samples[:first_frame].mean(axis=1), sample_rate_hz, max(hop, sample_rate_hz // 2))
-    half_second = max(3, round(0.4 * sample_rate_hz / hop))
-    noise = float(np.median(flat[-half_second:])) if flat.size else 0.0
-    below = np.flatnonzero(flat[::-1] < 0.4)
-    noise_s = float((below[0] if below.size else flat.size) * hop / sample_rate_hz)
-    noise_level = 10.0 * np.log10(together[max(0, end - 400) : end].mean() + 1e-12) - active
+    flat, energy = flatness_of(samples[first_frame:last_frame], sample_rate_hz, NOISE_HOP_S)
+    body, _ = flatness_of(samples[:first_frame], sample_rate_hz, 0.5)
+    body_flatness = float(np.median(body)) if body.size else 0.0
+    tonal = np.flatnonzero(flat[::-1][1:] < NOISE_FLATNESS)  # the very last window may hold the cut
+    count = int(tonal[0]) if tonal.size else max(0, flat.size - 1)
+    if count < 2:
+        return Ending(before - active, fall_ms, 0.0, 0.0, 0.0, 0.0, body_flatness)
+    run = slice(flat.size - 1 - count, flat.size - 1)
+    course = 10.0 * np.log10(energy[run])
+    last_ms = round(1000 * count * NOISE_HOP_S)
+    level = 10.0 * np.log10(together[max(0, end - last_ms) : end].mean() + 1e-12)
     return Ending(
-        local - active, fall_ms, noise, float(np.median(body)) if body.size else 0.0, float(noise_level), noise_s
+        before - active,
+        fall_ms,
+        count * NOISE_HOP_S,
+        float(level - active),
+        float(course.std()),
+        float(np.median(flat[run])) - body_flatness,
+        body_flatness,
     )

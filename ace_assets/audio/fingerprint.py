@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ace_assets.audio.compiled import compiled
-from ace_assets.audio.spectra import ANALYSIS_RATE_HZ, TONE_HOP, TONE_WINDOW, Views
+from ace_assets.audio.spectra import ANALYSIS_RATE_HZ, TONE_HOP, TONE_WINDOW, Views, downmix, magnitudes
 
 VERSION = 1
 BITS = 32
@@ -27,16 +27,24 @@ WORDS_PER_SECOND = ANALYSIS_RATE_HZ / TONE_HOP / KEEP_EVERY
 MAX_WORDS = 1500
 MAX_SHIFT_S = 30.0
 MIN_OVERLAP_WORDS = 40  # seven seconds
-SAME_MUSIC = 0.5  # similarity from which two tracks count as near-duplicates
-_HEADER = np.frombuffer(b"AF1\x00", np.uint8)
+SAME_MUSIC = 0.53  # similarity from which two tracks count as near-duplicates
+_HEADER = b"AF1\x00"
 
 
 def fingerprint_of(views: Views) -> bytes | None:
     """Return the fingerprint of a piece; None for less than about eight seconds of sound."""
-    words = fingerprint_words(views)
+    return _pack(fingerprint_words(views.tones))
+
+
+def fingerprint_of_samples(samples: NDArray[np.float32], sample_rate_hz: int) -> bytes | None:
+    """Return the fingerprint of (frames, channels) samples and nothing else, as cheaply as that is possible."""
+    return _pack(fingerprint_words(magnitudes(downmix(samples, sample_rate_hz), TONE_WINDOW, TONE_HOP)))
+
+
+def _pack(words: NDArray[np.uint32]) -> bytes | None:
     if words.size < MIN_OVERLAP_WORDS:
         return None
-    return _HEADER.tobytes() + words[:MAX_WORDS].astype("<u4").tobytes()
+    return _HEADER + words[:MAX_WORDS].astype("<u4").tobytes()
 
 
 def words_of(fingerprint: bytes) -> NDArray[np.uint32]:
@@ -44,11 +52,11 @@ def words_of(fingerprint: bytes) -> NDArray[np.uint32]:
     return np.frombuffer(fingerprint, "<u4", offset=len(_HEADER)).astype(np.uint32)
 
 
-def fingerprint_words(views: Views) -> NDArray[np.uint32]:
-    """Return one 32-bit word per 171 ms."""
+def fingerprint_words(tones: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """Return one 32-bit word per 171 ms of (frames, bins) magnitudes; silence gives no words."""
     edges = LOWEST_HZ * (HIGHEST_HZ / LOWEST_HZ) ** (np.arange(BITS + 2) / (BITS + 1))
     bins = np.round(edges * TONE_WINDOW / ANALYSIS_RATE_HZ).astype(int)
-    bands = np.add.reduceat(views.tones[:, : bins[-1]] ** 2, bins[:-1], axis=1).astype(np.float64)
+    bands = np.add.reduceat(tones[:, : bins[-1]] ** 2, bins[:-1], axis=1).astype(np.float64)
     if len(bands) <= SMOOTHING_FRAMES + RISE_FRAMES:
         return np.zeros(0, np.uint32)
     sums = np.concatenate([np.zeros((1, bands.shape[1])), np.cumsum(bands, axis=0)])

@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from ace_assets.audio.grains import Grains
 
 QUIET_BELOW_ACTIVE_DB = 50.0  # a gap is this far below the level of the music
+FAINT_BELOW_ACTIVE_DB = 65.0
 SILENCE_DBFS = -100.0  # stands for digital silence
 ACTIVE_DBFS = -70.0  # below this nothing sounds at all
-LOUD_BEFORE_DB = 30.0  # a gap only cuts something if the level just before is within this of the music's
+LOUD_BEFORE_DB = 24.0  # a gap only cuts something if the level just before is within this of the music's
 SHORTEST_GAP_MS = 8
-SHARP_MS = 12  # a cut, or a cut with a short fade; releases of notes take longer
-CONTEXT_MS = 40
+SHARP_MS = 4  # a cut, or a cut with a short fade; releases of notes take longer
+CONTEXT_MS = 160
+RHYTHM_MIN_GAPS, RHYTHM_COHERENCE = 14, 0.8
+CHANNEL_GAP_DB = 50.0
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,13 @@ class Gaps:
         longest_cut_silence_s: the same, but only where the sound stopped within milliseconds.
         sharp_gaps: gaps in any channel that begin and end within milliseconds.
         longest_sharp_gap_s: the longest of them.
-        sounding_share: share of the piece, from first to last sound, in which something sounds; 0 for silence.
-        sounding_s: how long the piece sounds.
+        sounding_s: how long anything sounds, however faintly; 0 for silence.
     """
 
     longest_silence_s: float
     longest_cut_silence_s: float
     sharp_gaps: int
     longest_sharp_gap_s: float
-    sounding_share: float
     sounding_s: float
 
 
@@ -65,7 +66,7 @@ def runs_of(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _edge_ms(levels: NDArray[np.float64], inner: int, outward: int) -> tuple[float, int]:
-    """Return the level beside a gap and how many grains lie between it and the gap.
+    """Return the level beside a gap and how many milliseconds before the gap it was last reached, within 12 dB.
 
     Args:
         levels: (grains,) dB.
@@ -77,8 +78,20 @@ def _edge_ms(levels: NDArray[np.float64], inner: int, outward: int) -> tuple[flo
     )
     if span.size < CONTEXT_MS // 2:
         return SILENCE_DBFS, CONTEXT_MS
-    beside = float(10.0 * np.log10(np.mean(10.0 ** (span / 10.0))))
+    beside = float(10.0 * np.log10(np.mean(10.0 ** (span[CONTEXT_MS // 4 :] / 10.0))))
     return beside, int(np.argmax(span > beside - 12.0))
+
+
+def _is_rhythm(starts_s: NDArray[np.float64]) -> bool:
+    """Tell whether gaps recur in time, as chopped pads and dry staccato do; faults do not keep time."""
+    if starts_s.size < RHYTHM_MIN_GAPS:
+        return False
+    periods = 0.08 * 2.0 ** (np.arange(400) / 90.0)  # 0.08 to 1.7 s
+    local = np.exp(2j * np.pi * starts_s[:, None] / periods)
+    window = max(RHYTHM_MIN_GAPS, min(starts_s.size, 24))
+    sums = np.cumsum(np.concatenate([np.zeros((1, periods.size)), local]), axis=0)
+    coherence = np.abs(sums[window:] - sums[:-window]) / window
+    return bool(np.median(coherence.max(axis=1)) >= RHYTHM_COHERENCE)
 
 
 def find_gaps(grains: Grains) -> Gaps:
@@ -87,7 +100,7 @@ def find_gaps(grains: Grains) -> Gaps:
     together = grains.energy.mean(axis=1)
     active = active_level_db(together)
     if active <= SILENCE_DBFS:
-        return Gaps(0.0, 0.0, 0, 0.0, 0.0, 0.0)
+        return Gaps(0.0, 0.0, 0, 0.0, 0.0)
     floor = max(active - QUIET_BELOW_ACTIVE_DB, -85.0)
     levels = levels_db(together)
     sounds = np.flatnonzero(levels > floor)
@@ -95,32 +108,38 @@ def find_gaps(grains: Grains) -> Gaps:
     longest = longest_cut = 0.0
     for start, stop in runs_of(levels[first:last] <= floor) + first:
         length = (stop - start) / per_second
-        if length > longest:
-            longest = length
+        longest = max(longest, length)
         beside, fall = _edge_ms(levels, start - 1, -1)
         if fall <= SHARP_MS and beside > active - LOUD_BEFORE_DB:
             longest_cut = max(longest_cut, length)
     sharp = 0
     longest_sharp = 0.0
     for channel in range(grains.energy.shape[1]):
-        own = levels_db(grains.energy[:, channel])
-        own_active = active_level_db(grains.energy[:, channel])
-        if own_active <= SILENCE_DBFS:
-            continue
-        own_floor = max(own_active - QUIET_BELOW_ACTIVE_DB, -85.0)
-        for start, stop in runs_of(own[first:last] <= own_floor) + first:
-            if stop - start < SHORTEST_GAP_MS or start == first or stop == last:
-                continue
-            before, fall = _edge_ms(own, start - 1, -1)
-            after, rise = _edge_ms(own, stop, 1)
-            if fall <= SHARP_MS and rise <= SHARP_MS and min(before, after) > own_active - LOUD_BEFORE_DB:
-                sharp += 1
-                longest_sharp = max(longest_sharp, (stop - start) / per_second)
+        found = _sharp_gaps(
+            levels_db(grains.energy[:, channel]), active_level_db(grains.energy[:, channel]), first, last
+        )
+        if found.size and not _is_rhythm(found[:, 0] / per_second):
+            sharp = max(sharp, len(found))
+            longest_sharp = max(longest_sharp, float((found[:, 1] - found[:, 0]).max() / per_second))
     return Gaps(
         float(longest),
         float(longest_cut),
         sharp,
-        float(longest_sharp),
-        float(sounds.size / (last - first)),
-        float(sounds.size / per_second),
+        longest_sharp,
+        float(np.count_nonzero(levels > max(active - FAINT_BELOW_ACTIVE_DB, -90.0)) / per_second),
     )
+
+
+def _sharp_gaps(levels: NDArray[np.float64], active: float, first: int, last: int) -> NDArray[np.int64]:
+    """Return (gaps, 2) first and one-past-last grain of the gaps of one channel that begin and end at once."""
+    if active <= SILENCE_DBFS:
+        return np.zeros((0, 2), np.int64)
+    found = []
+    for start, stop in runs_of(levels[first:last] <= max(active - CHANNEL_GAP_DB, -85.0)) + first:
+        if stop - start < SHORTEST_GAP_MS or start == first or stop == last:
+            continue
+        before, fall = _edge_ms(levels, start - 1, -1)
+        after, rise = _edge_ms(levels, stop, 1)
+        if fall <= SHARP_MS and rise <= SHARP_MS and min(before, after) > active - LOUD_BEFORE_DB:
+            found.append((start, stop))
+    return np.array(found, np.int64).reshape(-1, 2)

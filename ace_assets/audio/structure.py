@@ -1,4 +1,4 @@
-"""How a piece is built and how wide it sounds: repetition, novelty, stereo width, loss in mono, band width."""
+"""How a piece is built and how wide it sounds: repetition, novelty, stereo width, loss in mono."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from ace_assets.audio.spectra import ANALYSIS_RATE_HZ, TONE_HOP
 SEGMENT_S = 1.0  # length of one point of the self-similarity
 NOVELTY_SEGMENTS = 8  # contrast of this many segments before and after
 SHORTEST_REPEAT_S = 4.0
-BANDWIDTH_DB = 60.0  # energy this far below the middle of the spectrum does not count
 
 
 @dataclass(frozen=True)
@@ -80,13 +79,3 @@ def stereo_of(statistics: BlockStatistics) -> Stereo:
         float(10.0 * np.log10(2.0 * mono / (left + right))),
         float(np.clip(0.5 - cross / (left + right), 0, 1)),
     )
-
-
-def bandwidth_hz(spectrum_db: NDArray[np.float64], bin_hz: float) -> float | None:
-    """Return the frequency below which nearly all energy of an averaged spectrum (dB per bin) lies."""
-    frequency = np.arange(spectrum_db.size) * bin_hz
-    middle = (frequency > 200.0) & (frequency < 5000.0)
-    if not middle.any():
-        return None
-    above = np.flatnonzero(spectrum_db > np.median(spectrum_db[middle]) - BANDWIDTH_DB)
-    return float(frequency[above[-1]]) if above.size else None

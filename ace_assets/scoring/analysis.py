@@ -174,8 +174,9 @@ def analyze(
         "requested_duration_s": requested_duration_s,
     }
     statistics = loudness.block_statistics(samples, rate)
-    if statistics.non_finite_frames:
-        reasons = {"non_finite": f"{statistics.non_finite_frames} frames hold NaN or infinite samples"}
+    if not np.isfinite(statistics.energy).all():
+        broken = int(np.count_nonzero(~np.isfinite(samples).all(axis=1)))
+        reasons = {"non_finite": f"{broken} frames hold NaN or infinite samples"}
         reasons |= defects.wrong_duration(audio.duration_s, requested_duration_s)
         return Analysis(
             audio.duration_s, rate, audio.channels, gate_failures=defects.in_order(reasons), reasons=reasons, **requests
