@@ -7,7 +7,6 @@ from ace_assets.assets.generation import generated_audio
 from ace_assets.assets.mastering import masters
 from ace_assets.assets.matrix import genre_matrix, prompt_table
 from ace_assets.assets.packages import export_packages
-from ace_assets.assets.partitions import CELLS, VENUES
 from ace_assets.assets.scoring import take_scores
 
 REFRESH_TAG = "ace_assets/refresh"  # on every run that a refresh causes: the run id of the refresh
@@ -21,7 +20,6 @@ refresh_job = dg.define_asset_job(
 cell_job = dg.define_asset_job(
     "cell",
     selection=dg.AssetSelection.assets(generated_audio, take_scores, masters),
-    partitions_def=CELLS,
     description="Carry one cell from takes to masters; a rerun makes only what is missing.",
 )
 catalog_job = dg.define_asset_job(
@@ -33,7 +31,6 @@ catalog_job = dg.define_asset_job(
 package_job = dg.define_asset_job(
     "package",
     selection=dg.AssetSelection.assets(export_packages),
-    partitions_def=VENUES,
     tags={PRIORITY: "5"},
     description="Build one venue's package from the current release.",
 )

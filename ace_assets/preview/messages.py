@@ -112,18 +112,21 @@ def _nested(value: object) -> Json:
     return value if isinstance(value, dict) else {}
 
 
-def _number(value: object) -> float | None:
+SEEDS = 2.0**32
+
+
+def _number(value: object, *, below: float = 1e9) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         number = float(value)
     except ValueError:
         return None
-    return number if abs(number) < 1e9 else None
+    return number if abs(number) < below else None
 
 
-def _whole(value: object) -> int | None:
-    number = _number(value)
+def _whole(value: object, *, below: float = 1e9) -> int | None:
+    number = _number(value, below=below)
     return int(number) if number is not None and number == int(number) else None
 
 
@@ -136,7 +139,8 @@ def _flag(value: object, *, default: bool) -> bool:
 
 def _seeds(value: object) -> tuple[int, ...]:
     """Return the seeds told: one number or a list like "1,2,3"; none where they cannot be read or are negative."""
-    numbers = [_whole(part.strip()) for part in value.split(",")] if isinstance(value, str) else [_whole(value)]
+    parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else [value]
+    numbers = [_whole(part, below=SEEDS) for part in parts]
     return tuple(number for number in numbers if number is not None and number >= 0)
 
 
