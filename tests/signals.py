@@ -74,14 +74,19 @@ def music(
         return np.asarray(wave * np.minimum(1.0, t / 0.005) * np.exp(-t / decay_s) * np.clip(release, 0.0, 1.0))
 
     body_s = duration_s - min(3.0, 0.2 * duration_s)
-    for beat in range(int(body_s / beat_s)):
+    for beat in range(max(1, int(body_s / beat_s))):
         start_s = beat * beat_s
         root = roots[beat // 4 % 4]
         if beat % 4 == 0:
             for third, pan in ((1.0, 0.3), (1.2599, 0.7), (1.4983, 0.5)):
                 add(start_s, 4 * beat_s, 0.12 * note(2 * root * third, 4 * beat_s, 6, 2.0), pan)
         add(start_s, beat_s, 0.3 * note(root / 2, beat_s, 4, 0.5), 0.5)
-        add(start_s, beat_s, 0.15 * note(root * rng.choice([4.0, 4.7568, 5.9932]), beat_s, 12, 0.2), rng.uniform(0.2, 0.8))
+        add(
+            start_s,
+            beat_s,
+            0.15 * note(root * rng.choice([4.0, 4.7568, 5.9932]), beat_s, 12, 0.2),
+            rng.uniform(0.2, 0.8),
+        )
         if beat >= 4 and beat % 16 < 12:
             hit = np.exp(-np.arange(round(0.25 * rate_hz)) / (0.05 * rate_hz))
             kick = hit * np.sin(2 * np.pi * 55 * np.arange(hit.size) / rate_hz)

@@ -91,7 +91,7 @@ def limit(samples: NDArray[np.float32], sample_rate_hz: int, *, gain_db: float =
     for first, block in Limiter(samples, sample_rate_hz).blocks(gain_db=gain_db, ceiling_dbtp=ceiling_dbtp):
         samples[first : first + len(block)] = block
     highest = float(true_peak.true_peak_of(samples))
-    ceiling = 10.0 ** (ceiling_dbtp / 20.0)
+    ceiling = float(10.0 ** (ceiling_dbtp / 20.0))
     if highest <= ceiling:
         return highest
     samples *= np.float32(ceiling / highest * (1.0 - 1e-6))
