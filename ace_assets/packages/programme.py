@@ -211,6 +211,7 @@ class _Scheduler:
     ) -> None:
         self.venue = venue
         self.stretches = stretches
+        self.closing_ms = {stretch.opening: stretch.end_ms for stretch in stretches}
         self.promise_ms = _promise_ms(venue)
         self.lengths_ms: NDArray[np.int64] = np.maximum(1, np.round(frame["duration_s"].to_numpy() * 1000)).astype(
             np.int64
@@ -233,6 +234,7 @@ class _Scheduler:
         self.path: list[Entry] = []
         self.undo: list[tuple[int, int, int]] = []
         self.nodes_left = MAX_REPAIR_NODES
+        self.at = 0  # number of the segment in which the path ends
         self.period_ms = venue.days * DAY_MINUTES * 60_000
 
     def _genres(self, genres: list[str]) -> None:
@@ -294,28 +296,20 @@ class _Scheduler:
         if not self.path:
             return self.stretches[0], self.stretches[0].start_ms
         end_ms = self.path[-1].start_ms + self.path[-1].play_ms
-        while self._at < len(self.stretches) and self.stretches[self._at].end_ms <= end_ms:
-            self._at += 1
-        while self._at > 0 and self.stretches[self._at - 1].end_ms > end_ms:
-            self._at -= 1
-        if self._at == len(self.stretches):
+        while self.at < len(self.stretches) and self.stretches[self.at].end_ms <= end_ms:
+            self.at += 1
+        while self.at > 0 and self.stretches[self.at - 1].end_ms > end_ms:
+            self.at -= 1
+        if self.at == len(self.stretches):
             return None
-        segment = self.stretches[self._at]
+        segment = self.stretches[self.at]
         return segment, max(end_ms, segment.start_ms)
-
-    _at = 0
-
-    def _closing_ms(self, segment: hours.Segment) -> int:
-        last = self.stretches.index(segment) if self._at >= len(self.stretches) else self._at
-        while last + 1 < len(self.stretches) and self.stretches[last + 1].opening == segment.opening:
-            last += 1
-        return self.stretches[last].end_ms
 
     # ---- playing and taking back -----------------------------------------------------------------------------------
 
     def _play(self, track: int, segment: hours.Segment, start_ms: int) -> None:
         length_ms = int(self.lengths_ms[track])
-        closing_ms = self._closing_ms(segment)
+        closing_ms = self.closing_ms[segment.opening]
         play_ms = min(length_ms, closing_ms - start_ms)
         self.undo.append(
             (int(self.last_start[track]), int(self.first_start[track]), int(self.group_last[self.group[track]]))

@@ -94,23 +94,27 @@ def _neighbours(plays: Sequence[Mapping[str, Any]], known: Mapping[str, Mapping[
 def _twins(
     plays: Sequence[Mapping[str, Any]], starts: Sequence[float], known: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Finding]:
-    """Near-duplicates within the hour: tracks of which one names the other, or both name the same take."""
-    names: dict[str, set[str]] = {
-        track_id: {row["take_id"], row["duplicate_of"] or row["take_id"]} for track_id, row in known.items()
-    }
-    crowd: dict[str, list[str]] = {}
-    for track_id, takes in names.items():
-        for take in takes:
-            crowd.setdefault(take, []).append(track_id)
-    twinned = {track_id for group in crowd.values() if len(group) > 1 for track_id in group}
+    """Near-duplicates within the hour: tracks that name each other's takes, directly or along a chain."""
+    links: dict[str, set[str]] = {}
+    for row in known.values():
+        other = row["duplicate_of"] or row["take_id"]
+        links.setdefault(row["take_id"], set()).add(other)
+        links.setdefault(other, set()).add(row["take_id"])
+    family: dict[str, str] = {}
+    for take in links:
+        waiting = [] if take in family else [take]
+        while waiting:
+            relative = waiting.pop()
+            if relative not in family:
+                family[relative] = take
+                waiting += links[relative]
+    of_track = {track_id: family[row["take_id"]] for track_id, row in known.items()}
     recent: list[tuple[float, str]] = []
     for play, start in zip(plays, starts, strict=True):
         track_id = play["track_id"]
-        if track_id not in twinned:
-            continue
         recent = [(when, other) for when, other in recent if start - when + SLACK_S < 3600]
         for _, other in recent:
-            if other != track_id and names[other] & names[track_id]:
+            if other != track_id and of_track[other] == of_track[track_id]:
                 yield "rotation", _at(play), f"{track_id} comes within the hour of its near-duplicate {other}"
         recent.append((start, track_id))
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ace_assets.packages import hours
+from ace_assets.packages import hours, schedule
 from ace_assets.packages.programme import Programme, make_programme
+from ace_assets.packages.recheck import recheck_rotation
 from ace_assets.packages.venues import Venue
 from tests.packages.support import frame, row, venue
 
@@ -247,7 +248,7 @@ def catalogs(draw: st.DrawFn) -> list[dict[str, Any]]:
     ]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(places(), catalogs())
 def test_every_programme_fills_the_hours_and_confesses_exactly_what_it_breaks(
     place_and_day: tuple[Venue, dt.date], rows: list[dict[str, Any]]
@@ -279,6 +280,29 @@ def test_a_catalog_with_enough_music_always_keeps_the_promise(
     assert programme.kept
     assert programme.missing == 0
     check_by_hand(programme, rows)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(places(), catalogs(), st.booleans())
+def test_what_a_programme_claims_is_what_its_schedule_says_when_it_is_recomputed(
+    place_and_day: tuple[Venue, dt.date], rows: list[dict[str, Any]], chained: bool
+) -> None:
+    place, day = place_and_day
+    if chained:  # near-duplicates of near-duplicates
+        for before, one in itertools.pairwise(rows):
+            if one["duplicate_of"]:
+                one["duplicate_of"] = before["take_id"]
+    programme = make_programme(frame(rows), place, day)
+    tracks = [{**one, "file": f"data/audio/{one['track_id']}.mp3"} for one in rows]
+    plays = schedule.schedule_rows(programme, rows, {one["track_id"]: one["file"] for one in tracks})
+    claims = {
+        "venue_settings": place.facts(),
+        "promise_kept": programme.kept,
+        "may_repeat_weekly": programme.repeats_safely,
+    }
+    assert list(recheck_rotation(claims, tracks, plays)) == []
+    if not programme.kept:
+        assert list(recheck_rotation({**claims, "promise_kept": True}, tracks, plays)) != []
 
 
 # ---- an exhaustive search on small ones
