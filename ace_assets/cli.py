@@ -606,7 +606,9 @@ def _show_frame(frame: Any, *, csv: bool, json_: bool) -> None:
         for row in frame.iter_rows(named=True):
             _print_json(row)
     elif csv:
-        sys.stdout.write(frame.write_csv())
+        from ace_assets.catalog.query import as_csv
+
+        sys.stdout.write(as_csv(frame))
     else:
         table = Table(*frame.columns)
         for row in frame.iter_rows():

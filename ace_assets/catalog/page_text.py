@@ -57,9 +57,9 @@ main { display: grid; grid-template-columns: 280px 1fr; min-height: 0; }
 nav { border-right: 1px solid var(--line); overflow-y: auto; padding: 12px; }
 #search { width: 100%; } ul { list-style: none; margin: 10px 0 0; padding: 0; }
 nav li button { width: 100%; text-align: left; border: 0; background: none; padding: 6px 8px; border-radius: 6px;
-  display: flex; justify-content: space-between; gap: 8px; }
+  display: flex; justify-content: space-between; gap: 8px; overflow-wrap: anywhere; }
 nav li button[aria-current=true] { background: var(--accent); color: var(--page); }
-nav li span { font-variant-numeric: tabular-nums; opacity: .75; }
+nav li span { flex: none; font-variant-numeric: tabular-nums; opacity: .75; }
 #tracks { overflow-y: auto; padding: 16px 20px; }
 article { background: var(--panel); border: 1px solid var(--line); border-left: 5px solid var(--line); border-radius: 10px;
   padding: 12px 16px; margin-bottom: 12px; }
