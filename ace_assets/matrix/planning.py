@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,11 @@ from ace_assets.matrix.campaigns import Campaign, Profile, load_campaigns
 from ace_assets.matrix.changes import DEFAULT_MAX_CHANGED_SHARE, PlanChanges, check_brakes, plan_changes
 from ace_assets.matrix.expansion import Plan, make_plan
 from ace_assets.matrix.findings import MATRIX_NAME, refuse_errors
-from ace_assets.matrix.lexicon import ARTISTS_NAME, LEXICON_NAME, load_lexicon
+from ace_assets.matrix.lexicon import ARTISTS_NAME, LEXICON_NAME, Lexicon, load_lexicon
 from ace_assets.matrix.reading import check_matrix, load_matrix
 from ace_assets.matrix.rows import Matrix
-from ace_assets.matrix.supersession import concat_scores, top_up
-from ace_assets.store import Store
+from ace_assets.matrix.supersession import concat_scores, forbidden, superseded, top_up
+from ace_assets.store import Store, new_event_id
 
 FIRST_CAMPAIGN = "first_test"
 
@@ -157,7 +158,51 @@ def publish_campaign(
     store.publish_plan(
         plan.plan_id, dict(plan.facts), cells=plan.cells, prompts=plan.prompts, planned_takes=plan.planned_takes
     )
+    with store.matrix_files() as folder:
+        retire_forbidden(store, plan, load_lexicon(folder))
     return planned
+
+
+def retire_forbidden(store: Store, plan: Plan, lexicon: Lexicon) -> int:
+    """Retire the superseded tracks that a never-list forbids now, and return how many.
+
+    Superseded tracks stay exportable until they are replaced; these may not be heard another day.
+    """
+    known = set(store.manifest_cells())
+    retired = 0
+    for cell in (cell for cell in plan.cells["cell"] if cell in known):
+        masters = store.manifest(cell, tables.Masters)
+        if masters is None:
+            continue
+        playable = masters.filter(pl.col("status").is_in(["active", "superseded"]))
+        gone = superseded(plan.cells, playable)
+        if not gone.height:
+            continue
+        takes = store.manifest(cell, tables.Takes)
+        older = [] if takes is None else takes.join(gone, on="take_id", how="semi")["plan_id"].unique().to_list()
+        prompts = [store.plan_table(plan_id, tables.Prompts, cell=cell) for plan_id in older]
+        rules = forbidden(pl.concat([tables.empty(tables.Prompts), *prompts]).unique("prompt_id"), lexicon)
+        words = dict(rules.select("prompt_id", pl.format("{} (rule {})", "reason", "rule")).iter_rows())
+        told = retired_already(store.events(cell))
+        rows = [row for row in gone.to_dicts() if row["prompt_id"] in words and row["take_id"] not in told]
+        now = dt.datetime.now(dt.UTC)
+        events = [
+            {name: row[name] for name in ("track_id", "take_id", "prompt_id", "cell")}
+            | {"event_id": new_event_id(now), "happened_at": now, "kind": "retired", "actor": "prompt_table"}
+            | {"reason": f"forbidden now: {words[row['prompt_id']]}"}
+            for row in rows
+        ]
+        if events:
+            store.append_events(cell, tables.from_rows(tables.Events, events))
+            retired += len(events)
+    return retired
+
+
+def retired_already(events: pl.DataFrame) -> set[str]:
+    """Return the takes whose last word in the history is that they were retired."""
+    words = events.filter(pl.col("kind").is_in(["retired", "restored"])).sort("event_id")
+    last = words.group_by("take_id", maintain_order=True).last()
+    return set(last.filter(pl.col("kind") == "retired")["take_id"])
 
 
 def present_plan(store: Store) -> Plan | None:
