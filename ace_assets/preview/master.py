@@ -77,21 +77,23 @@ def _k_weighting(hz: Doubles) -> Doubles:
     return np.asarray(shelf * (hz**4 / (hz**4 + pass_hz**4)))
 
 
-def _spectra(x: Floats) -> tuple[Doubles, Doubles, Doubles]:
-    """Return the frequencies and the mean power spectra of middle and side over the louder windows of a take."""
+def _spectra(x: Floats) -> tuple[Doubles, Doubles, Doubles, Doubles]:
+    """Return frequencies, the mean power of middle and side, and their cross power, over the louder windows of a take."""
     window = np.hanning(_WINDOW).astype(np.float32)
     size = min(_WINDOW, len(x))
     places = np.linspace(0, max(0, len(x) - size), _WINDOWS).astype(int)
-    powers = np.empty((len(places), 2, _WINDOW // 2 + 1))
+    powers = np.empty((len(places), 3, _WINDOW // 2 + 1))
     for row, place in enumerate(places):
         part = x[place : place + size]
         pair = np.stack([part[:, 0] + part[:, 1], part[:, 0] - part[:, 1]]) * np.float32(0.5) * window[:size]
-        powers[row] = np.abs(rfft(pair, _WINDOW, axis=1)) ** 2
+        spectra = rfft(pair, _WINDOW, axis=1)
+        powers[row, :2] = np.abs(spectra) ** 2
+        powers[row, 2] = (spectra[0] * spectra[1].conj()).real
     hz = np.asarray(np.fft.rfftfreq(_WINDOW, 1 / SAMPLE_RATE_HZ), np.float64)
-    loud = 10 * np.log10((powers * _k_weighting(hz)).sum(axis=(1, 2)) + 1e-12)
+    loud = 10 * np.log10((powers[:, :2] * _k_weighting(hz)).sum(axis=(1, 2)) + 1e-12)
     kept = powers[loud > loud.max() - 14.0]
     mean = kept.mean(axis=0) / (np.sum(window[:size].astype(np.float64) ** 2) * SAMPLE_RATE_HZ / 2)
-    return hz, mean[0], mean[1]
+    return hz, mean[0], mean[1], mean[2]
 
 
 def _band_levels_db(hz: Doubles, power: Doubles) -> Doubles:
@@ -119,8 +121,8 @@ def _equaliser(hz: Doubles, power: Doubles, tilt_db_per_octave: float) -> list[D
 
 
 @compiled
-def _filter_in_place(x: Floats, filters: Doubles, middle: float, side: float) -> float:
-    """Run middle and side through a chain of biquads, scale them, and return the largest sample."""
+def _filter_in_place(x: Floats, filters: Doubles, widen: float, balance: float) -> float:
+    """Run middle and side through a chain of biquads, widen and balance them, and return the largest sample."""
     count = filters.shape[0]
     state = np.zeros((count, 2, 2))
     peak = 0.0
@@ -136,8 +138,8 @@ def _filter_in_place(x: Floats, filters: Doubles, middle: float, side: float) ->
             state[f, 1, 0] = filters[f, 1] * s - filters[f, 3] * y + state[f, 1, 1]
             state[f, 1, 1] = filters[f, 2] * s - filters[f, 4] * y
             s = y
-        left = m * middle + s * side
-        right = m * middle - s * side
+        left = (m + s * widen) / balance
+        right = (m - s * widen) * balance
         x[i, 0] = left
         x[i, 1] = right
         peak = max(peak, abs(left), abs(right))
@@ -225,23 +227,30 @@ def master(x: Floats, *, tilt_db_per_octave: float, loudness_lufs: float, fade_f
     """
     _fade(x, fade_from_s)
     _level(x, fade_from_s)
-    hz, middle, side = _spectra(x)
+    hz, middle, side, cross = _spectra(x)
     filters = _equaliser(hz, middle + side, tilt_db_per_octave)
     response = np.prod([_response(biquad, hz) for biquad in filters], axis=0)
-    middle, side = middle * response, side * response
+    middle, side, cross = middle * response, side * response, cross * response
     weights = _k_weighting(hz)
     side_db = 10 * np.log10((side.sum() + 1e-20) / (middle.sum() + 1e-20))
     widen = 10 ** ((float(np.clip(side_db, *_SIDE_DB)) - side_db) / 20)
     widen = min(widen, 2.0)
     power = 2 * ((middle + side * widen**2) * weights).sum() * (hz[1] - hz[0])
     now_lufs = -0.691 + 10 * np.log10(power + 1e-20)
-    peak = _filter_in_place(x, np.array(filters), 1.0, widen)
+    peak = _filter_in_place(x, np.array(filters), widen, _imbalance(middle, side, cross, widen))
     ceiling = 10 ** (PEAK_DBFS / 20)
     to_peak = ceiling / max(peak, 1e-9)
     to_loudness = 10 ** ((loudness_lufs - now_lufs) / 20)
     gain = min(max(to_peak, to_loudness), to_peak * 10 ** (_MOST_REDUCTION_DB / 20))
     _limit_in_place(x, gain, ceiling, _LIMIT_BLOCK)
     return x
+
+
+def _imbalance(middle: Doubles, side: Doubles, cross: Doubles, widen: float) -> float:
+    """Return the gain that takes a side back to the centre: the fourth root of left against right in power."""
+    both = float((middle + side * widen**2).sum())
+    apart = 2 * widen * float(cross.sum())
+    return float(np.clip(((both + apart) / max(both - apart, 1e-20)) ** 0.25, 0.8, 1.25))
 
 
 def _fade(x: Floats, fade_from_s: float) -> None:

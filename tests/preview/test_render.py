@@ -50,6 +50,7 @@ def test_left_and_right_differ_but_survive_mono(caption: str) -> None:
     x = take(caption).samples.astype(np.float64)
     middle, side = x.mean(axis=1), (x[:, 0] - x[:, 1]) / 2
     assert 0.3 < np.corrcoef(x.T)[0, 1] < 0.97
+    assert abs(10 * np.log10(np.mean(x[:, 0] ** 2) / np.mean(x[:, 1] ** 2))) < 0.7, "one side is louder"
     assert -14 < 10 * np.log10(np.mean(side**2) / np.mean(middle**2)) < -3
 
 
