@@ -110,12 +110,8 @@ def master(
     reached_lufs, peak_dbtp = result.integrated_loudness_lufs, result.true_peak_dbtp
     if reached_lufs is None or peak_dbtp is None:
         raise _failed("loudness of the master", "none", "a measurable loudness")
-    shortfall_lu = max(0.0, settings.target_lufs - reached_lufs)
-    if shortfall_lu <= LOUDNESS_TOLERANCE_LU:
-        shortfall_lu = 0.0
-    elif not peaks_bind:
-        raise _failed("loudness of the master in LUFS", f"{reached_lufs:.2f}", f"{settings.target_lufs} +-0.1")
-    if reached_lufs > settings.target_lufs + LOUDNESS_TOLERANCE_LU:
+    missing_lu = settings.target_lufs - reached_lufs
+    if missing_lu < -LOUDNESS_TOLERANCE_LU or (missing_lu > LOUDNESS_TOLERANCE_LU and not peaks_bind):
         raise _failed("loudness of the master in LUFS", f"{reached_lufs:.2f}", f"{settings.target_lufs} +-0.1")
     cues = find_cues(finished, reached_lufs)
     if tags is not None:
@@ -138,7 +134,7 @@ def master(
         gain_db=gain_db,
         limiter_max_reduction_db=limiting.max_reduction_db,
         limited_share=limiting.limited_share,
-        loudness_shortfall_lu=shortfall_lu,
+        loudness_shortfall_lu=max(0.0, missing_lu) if peaks_bind else 0.0,
         integrated_loudness_lufs=reached_lufs,
         true_peak_dbtp=peak_dbtp,
         loudness_range_lu=result.loudness_range_lu,
