@@ -35,7 +35,9 @@ GENRE_WEIGHT = 40.0
 REST_WEIGHT = 1.5
 BORROWED_WEIGHT = 2.0
 CROWDED_PROMPT_WEIGHT = 6.0
-ROUND_AGAIN_WEIGHT = 3.0
+ROUND_AGAIN_WEIGHT = 20.0
+SOON_FORBIDDEN_WEIGHT = 6.0
+ROUND_AGAIN_WINDOWS = 3
 DEFAULT_BPM = 100.0
 DEFAULT_ENERGY = 3
 LATE_WEIGHT = 10.0
@@ -357,10 +359,15 @@ class _Scheduler:
             cost = cost + GENRE_WEIGHT * ahead[self.genre[members]]
         rested = np.minimum((start_ms - self.last_start[members]) / self.period_ms, 1.0)
         cost = cost - REST_WEIGHT * rested
-        too_soon = (self.first_start[members] != NEVER) & (
-            self.first_start[members] + self.period_ms - start_ms < self.promise_ms
-        )
-        cost = cost + ROUND_AGAIN_WEIGHT * too_soon
+        if self.promise_ms and start_ms >= self.stretches[-1].end_ms - ROUND_AGAIN_WINDOWS * self.promise_ms:
+            # So that the programme may be started again, its last windows drift towards the order of its first: a
+            # track is best played just before the time from which its first play (or the window after) forbids it.
+            windows = -(-(self.stretches[-1].end_ms - start_ms) // self.promise_ms)
+            spare = self.first_start[members] + self.period_ms - start_ms - windows * self.promise_ms
+            again = self.first_start[members] != NEVER
+            cost = cost + ROUND_AGAIN_WEIGHT / windows * (again & (spare < 0))
+            soon = np.clip(1.0 - spare / self.promise_ms, 0.0, 1.0)
+            cost = cost - SOON_FORBIDDEN_WEIGHT * np.where(again & (spare >= 0), soon, 0.0)
         if self.rest_of[segment.daypart] < self.promise_ms:
             cost = cost + LATE_WEIGHT * (start_ms - self.last_start[members] < self.promise_ms)
         counts = np.bincount(self.prompt[members[allowed]], minlength=1)
