@@ -45,7 +45,7 @@ from ace_assets.store import Store
 
 T = TypeVar("T")
 
-STORE_THREADS = 8
+STORE_THREADS = 6
 LANE_CONNECTIONS = 12
 CLAMPED_BY_S = 0.5
 MESSAGE_MAX_CHARS = 500
