@@ -11,6 +11,7 @@ from ace_assets.assets.partitions import CELLS
 from ace_assets.assets.work import LEASE_WAIT_S, working
 from ace_assets.resources import StoreResource
 from ace_assets.scoring.cell import score_cell
+from ace_assets.scoring.selection import accepted
 
 PROMPTS_CHECK = "every_prompt_has_an_accepted_take"
 
@@ -43,8 +44,8 @@ def take_scores(context: dg.AssetExecutionContext, store: StoreResource) -> dg.M
             )
     frame = outcome.frame
     fates = frame.group_by("fate").len("takes").sort("fate")
-    accepted = frame.filter(pl.col("fate").is_in(["kept", "runner_up"]))
-    lacking = sorted(set(frame["prompt_id"]) - set(accepted["prompt_id"]))
+    passed = accepted(frame)
+    lacking = sorted(set(frame["prompt_id"]) - set(passed["prompt_id"]))
     failures = (
         frame.select(pl.concat_list("gate_failures", "fit_failures").alias("failure")).explode("failure").drop_nulls()
     )
@@ -54,7 +55,7 @@ def take_scores(context: dg.AssetExecutionContext, store: StoreResource) -> dg.M
             "plan_id": outcome.plan_id,
             "takes_measured_now": outcome.measured,
             "takes_pruned_now": outcome.pruned,
-            "yield": round(accepted.height / frame.height, 3) if frame.height else 0.0,
+            "yield": round(passed.height / frame.height, 3) if frame.height else 0.0,
             "fates": pictures.markdown_table(fates, fates.columns),
             "failures": pictures.markdown_table(
                 failures.group_by("failure").len("takes").sort("failure"), ["failure", "takes"]

@@ -15,6 +15,7 @@ from ace_assets import tables
 from ace_assets.assets.needs import needs
 from ace_assets.automation.refresh import ACTIVE, DEFAULT_CRON, DEFAULT_TIMEZONE, SCHEDULE_ENV, TIMEZONE_ENV
 from ace_assets.errors import SchemaError
+from ace_assets.scoring.selection import accepted
 from ace_assets.store import Store
 
 RECENT_RUNS = 200
@@ -27,7 +28,7 @@ class PlanStatus:
     Attributes:
         cells, cells_done: planned cells, and those that lack nothing.
         planned_tracks, tracks: tracks wanted, and masters that are active.
-        takes, takes_accepted: takes judged, and kept or runners-up among them.
+        takes, takes_accepted: takes judged, and those that passed every gate and fit rule.
         audio_hours: length of the active masters.
         prompts_without_track: prompts that were judged and have none, each with its reasons.
     """
@@ -61,7 +62,7 @@ def plan_status(store: Store, plan_id: str) -> PlanStatus:
         if scores is None:
             continue
         found.takes += scores.height
-        found.takes_accepted += scores.filter(pl.col("fate").is_in(["kept", "runner_up"])).height
+        found.takes_accepted += accepted(scores).height
         active = tables.empty(tables.Masters) if masters is None else masters.filter(pl.col("status") == "active")
         found.tracks += active.height
         found.audio_hours += float(active["duration_s"].sum() or 0.0) / 3600

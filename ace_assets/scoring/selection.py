@@ -149,6 +149,11 @@ def _order(row: Mapping[str, Any]) -> tuple[float, int, str]:
     return (-score if score is not None else 1.0, row["take_index"], row["take_id"])
 
 
+def accepted(scores: pl.DataFrame) -> pl.DataFrame:
+    """Return the takes that passed every gate and fit rule, whether or not their prompt had a place for them."""
+    return scores.filter((pl.col("gate_failures").list.len() == 0) & (pl.col("fit_failures").list.len() == 0))
+
+
 def takes_lacking(decided: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
     """Return per prompt how many tracks it lacks and how many further takes to make for them.
 
