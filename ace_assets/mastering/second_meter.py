@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-import pyloudnorm
 from numpy.typing import NDArray
 
 from ace_assets.audio.loudness import ABSOLUTE_GATE_LUFS, RELATIVE_GATE_LU
@@ -23,6 +22,8 @@ def second_meter_lufs(segments: Iterable[NDArray[np.float32]], sample_rate_hz: i
         segments: consecutive (frames, channels) pieces, all but the last of `SEGMENT_S` seconds.
         sample_rate_hz: of the pieces.
     """
+    import pyloudnorm  # brings scipy.stats: a second and 40 MB that only a worker that masters shall pay for
+
     meter = pyloudnorm.Meter(sample_rate_hz, filter_class=FILTER_CLASS)
     loudness_db: list[float] = []
     before: NDArray[np.float32] | None = None
