@@ -118,6 +118,13 @@ class Counters:
         }
 
 
+def _warm_up() -> None:
+    """Load and, on a machine's first time, compile what renders, before a client waits for it."""
+    from ace_assets.preview.render import render
+
+    render(MusicRequest(caption="deep house", duration_s=5.12))
+
+
 def _write_bytes(file: BinaryIO, data: bytes) -> None:
     file.write(data)
 
@@ -235,6 +242,8 @@ class JobStore:
     # The worker
 
     def _work(self) -> None:
+        if not self.faults.quantity("synthetic"):
+            _warm_up()
         last_end = 0.0
         while not self._closing.is_set():
             with self._changed:
