@@ -51,8 +51,11 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+DEBUG_ENV = "ACE_DEBUG"  # 1: show where an unexpected error came from
+PIPED_WIDTH = 160  # columns where nobody's terminal says how wide it is
+_width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
+out = Console(highlight=False, width=_width)
+err = Console(stderr=True, highlight=False, width=_width)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 ServersOption = Annotated[
@@ -77,6 +80,16 @@ def main() -> None:
     except OSError as error:
         place = f" {error.filename}" if error.filename else ""
         _fail(ConfigError(f"cannot use{place}", value=error.strerror or error, remedy="check the path and the disk"))
+    except Exception as error:
+        if os.environ.get(DEBUG_ENV):
+            raise
+        _fail(
+            AceAssetsError(
+                f"unexpected {type(error).__name__}",
+                value=error,
+                remedy=f"this is a bug: set {DEBUG_ENV}=1 and report it",
+            )
+        )
 
 
 def _fail(error: AceAssetsError) -> NoReturn:
@@ -405,7 +418,7 @@ def servers_probe(
     for server in chosen:
         try:
             with waiting(err, f"probing {server.name}"):
-                found.append(probe(server, clips=not quick, tier=not quick))
+                found.append(probe(server, clips=not quick, tier=not quick, store=_store()))
         except AceAssetsError as error:
             failed = True
             err.print(f"error: {error}", markup=False, soft_wrap=True)
