@@ -449,8 +449,6 @@ def serve(
     parsed = parse_faults(faults)
     listener = _listen(host, port)
     place = folder or Path(tempfile.mkdtemp(prefix="ace-preview-"))
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _leave)  # uvicorn raises the signal again once it has shut down
     try:
         place.mkdir(parents=True, exist_ok=True)
         key = os.environ.get(KEY_VARIABLE, "")
@@ -464,16 +462,14 @@ def serve(
             timeout_graceful_shutdown=1,
         )
         runner = uvicorn.Server(config)
+        if threading.current_thread() is threading.main_thread():
+            # uvicorn raises the signal again once it has shut down: by then there is nothing left to end
+            signal.signal(signal.SIGTERM, lambda *_: setattr(runner, "should_exit", True))
         asyncio.run(_run(runner, listener, on_ready, should_stop))
     finally:
         listener.close()
         if folder is None or remove_folder:
             shutil.rmtree(place, ignore_errors=True)
-
-
-def _leave(number: int, frame: object) -> None:
-    del number, frame
-    raise SystemExit(0)
 
 
 async def _run(
