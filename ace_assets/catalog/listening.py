@@ -16,21 +16,25 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from ace_assets import shipped
+from ace_assets import shipped, tables
 from ace_assets.catalog import page_text
 from ace_assets.catalog.query import open_release
-from ace_assets.catalog.snapshot import read_files, take
-from ace_assets.errors import CatalogError
+from ace_assets.catalog.snapshot import Snapshot, read_files, take, verify_deeply
 from ace_assets.store import Store
 
 WAVEFORM_BARS = 100
 MOST_TRACKS = 20_000  # beyond this a browser gets slow; the page says what it leaves out
 
 
-def write_listening_page(store: Store, *, most_tracks: int = MOST_TRACKS) -> str:
+def write_listening_page(store: Store, snapshot: Snapshot | None = None, *, most_tracks: int = MOST_TRACKS) -> str:
     """Write the page of the current release beside the masters and return where it is.
 
-    On S3 the page links to objects that a browser may not be allowed to read: pull the masters, or open it from a mirror.
+    On S3 the page links to objects that a browser may not be allowed to read: open it from a local mirror.
+
+    Args:
+        store: whose current release.
+        snapshot: the manifests that the release was built from, where they are at hand.
+        most_tracks: further tracks are left out, and counted on the page.
 
     Raises:
         CatalogError: there is no catalog yet.
@@ -38,19 +42,29 @@ def write_listening_page(store: Store, *, most_tracks: int = MOST_TRACKS) -> str
     sql = (shipped.path("sql") / "listening.sql").read_text(encoding="utf-8")
     with open_release(store) as (connection, release_id):
         tracks = pl.DataFrame(connection.sql(sql).pl())
-    with store.scratch() as folder, duckdb.connect() as connection:
-        files = read_files(take(store, folder).files["masters"])
-        waves: dict[str, bytes] = dict(connection.execute(f"SELECT track_id, waveform FROM {files}").fetchall())  # noqa: S608
+    if snapshot is not None:
+        waves = _waveforms(snapshot)
+    else:
+        with store.scratch() as folder:
+            pinned = take(store, folder)
+            try:
+                waves = _waveforms(pinned)
+            except duckdb.Error:
+                verify_deeply(pinned)
+                waves = _waveforms(pinned)
     rows = page_rows(store, tracks.head(most_tracks), waves)
-    place = store.publish_listening_page(
-        page(rows, release_id=release_id, store_name=store.uri, left_out=max(0, tracks.height - most_tracks)).encode()
-    )
-    if not place:
-        raise CatalogError("listening page", value="not written", expected="a writable store", remedy="run again")
-    return place
+    left_out = max(0, tracks.height - most_tracks)
+    text = page(rows, release_id=release_id, store_name=store.uri, left_out=left_out)
+    return store.publish_listening_page(text.encode())
 
 
-def page_rows(store: Store, tracks: pl.DataFrame, waves: dict[str, bytes]) -> list[dict[str, Any]]:
+def _waveforms(snapshot: Snapshot) -> dict[str, bytes | None]:
+    with duckdb.connect() as connection:
+        files = read_files(snapshot.files[tables.Masters.TABLE])
+        return dict(connection.execute(f"SELECT track_id, waveform FROM {files}").fetchall())  # noqa: S608
+
+
+def page_rows(store: Store, tracks: pl.DataFrame, waves: dict[str, bytes | None]) -> list[dict[str, Any]]:
     """Return what the page is given of every track; the waveform as base64 of 100 heights of 0 to 255."""
     rows = []
     for row in tracks.iter_rows(named=True):

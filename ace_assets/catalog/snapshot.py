@@ -6,6 +6,7 @@ not: what the rows mean together (`sql/`), and holding back a cell (`sql/tables/
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import defaultdict
 from collections.abc import Iterable
@@ -100,10 +101,16 @@ def take(store: Store, folder: Path) -> Snapshot:
     return snapshot
 
 
+@functools.cache
+def _without_rows(table: type[tables.Table], version: int) -> bytes:
+    del version  # part of the key only
+    return tables.to_parquet(table, tables.empty(table))
+
+
 def ensure_one(snapshot: Snapshot, table: type[tables.Table]) -> None:
     """Add a file without rows, so that a table always has its columns."""
     path = snapshot.folder / f"empty-{table.TABLE}.parquet"
-    path.write_bytes(tables.to_parquet(table, tables.empty(table)))
+    path.write_bytes(_without_rows(table, table.VERSION))
     snapshot.files[table.TABLE].append(path)
     snapshot.sources[path] = PinnedTable(table.TABLE, "", "", path)
 
