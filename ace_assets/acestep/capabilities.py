@@ -24,8 +24,10 @@ from ace_assets.acestep.audio_check import checked_audio
 from ace_assets.acestep.client import AceStepClient, open_http
 from ace_assets.acestep.messages import BATCH_RANGE, DURATION_RANGE_S, ReleaseRequest
 from ace_assets.acestep.replies import TaskReply, TaskState
+from ace_assets.acestep.server_facts import ServerFacts
 from ace_assets.acestep.servers import Server, server_at
 from ace_assets.errors import AudioError, ServerAuthError, ServerBusyError, ServerError
+from ace_assets.store import Store
 
 ACESTEP_API = "acestep-api"
 GRADIO = "gradio"
@@ -338,12 +340,22 @@ async def probed(
 
 
 def probe(
-    server: Server | str, *, clips: bool = True, tier: bool = True, limit_s: float = CLIP_LIMIT_S
+    server: Server | str,
+    *,
+    clips: bool = True,
+    tier: bool = True,
+    limit_s: float = CLIP_LIMIT_S,
+    store: Store | None = None,
 ) -> Capabilities:
     """Return everything about one server; see `probed`. Blocks until it is known.
+
+    With a store, what clips have shown is remembered there: runs need no clips of their own then.
 
     Raises:
         ConfigError: the address cannot be used. ServerError: as `probed`.
     """
     chosen = server_at(server) if isinstance(server, str) else server
-    return asyncio.run(probed(chosen, clips=clips, tier=tier, limit_s=limit_s))
+    found = asyncio.run(probed(chosen, clips=clips, tier=tier, limit_s=limit_s))
+    if store is not None and clips:
+        ServerFacts(store, chosen).remember_capabilities(found.to_facts())
+    return found

@@ -55,7 +55,7 @@ T = TypeVar("T")
 SUBMIT, POLL, WORK = "release", "query", "work"
 SEED_CHECK_LIMIT_S = 120.0
 SEED_CHECK_JOBS = 2
-UNTESTED_TTL_S = 600.0
+LOOK_UP_EVERY_S = 5.0
 EVERY_JOB_FAILED = 12  # different takes in a row, none in between that worked: it is the server, not the takes
 
 
@@ -207,6 +207,7 @@ class Lane:
         self._failure: BaseException | None = None
         self._broken = asyncio.Event()
         self._server_s: float | None = None
+        self._looked_up_s = float("-inf")
 
     # ---- small helpers ---------------------------------------------------------------------------------------------
 
@@ -346,11 +347,19 @@ class Lane:
                 self._seed_check = asyncio.create_task(self._check_seeds())
                 await asyncio.sleep(0)
             elif known is None:
-                await self._in_thread(self._remember_capabilities)
+                await self._in_thread(self._facts.remember_capabilities, self.capabilities.to_facts())
 
-    def _remember_capabilities(self) -> None:
-        ttl_s = UNTESTED_TTL_S if self.capabilities.seed_trusted is None else None
-        self._facts.remember(CAPABILITIES, self.capabilities.to_facts(), ttl_s=ttl_s)
+    async def _what_is_known_now(self) -> Capabilities:
+        """Return the capabilities; while seeds are untested, look whether another run has tested them meanwhile."""
+        if self._checking_seeds() and self._seed_check is not None:
+            await asyncio.wait([self._seed_check])
+        now_s = self._now_s()
+        if self.capabilities.seed_trusted is None and now_s - self._looked_up_s > LOOK_UP_EVERY_S:
+            self._looked_up_s = now_s
+            known = await self._in_thread(self._facts.recall, CAPABILITIES)
+            if known is not None and known.get("seed_trusted") is not None:
+                self.capabilities = Capabilities.from_facts(known)
+        return self.capabilities
 
     async def _check_seeds(self) -> None:
         """Generate one clip twice, unless another run is at it; what it shows is stored for all."""
@@ -372,7 +381,7 @@ class Lane:
                 raise
             except (ServerError, AudioError) as error:
                 self.run_.tell(EventKind.SERVER, None, self.server.name, f"seeds not tested: {error}")
-            await self._in_thread(self._remember_capabilities)
+            await self._in_thread(self._facts.remember_capabilities, self.capabilities.to_facts())
 
     async def _revive(self) -> None:
         """Look whether a server that was gone is back."""
@@ -419,7 +428,8 @@ class Lane:
         pool = self.run_.pool
         while (job := pool.adopted(self.server_id)) is not None:
             await self._adopt(job)
-        await self._in_thread(self._slots.renew)
+        if self._slots.renewal_due:
+            await self._in_thread(self._slots.renew)
         # a server that rests is tried with one job at a time
         while self._held_jobs() < (self.settings.depth if self.state is LaneState.UP else 1):
             now_s = self._now_s()
@@ -619,8 +629,7 @@ class Lane:
                 why = f"made with {item.dit_model} instead of {wanted}"
                 await self._job_failed(job, "wrong_model", why)
                 return
-            if self._checking_seeds() and self._seed_check is not None:
-                await asyncio.wait([self._seed_check])
+            known = await self._what_is_known_now()
             path = self.run_.scratch / f"{job.take_id}.{random.getrandbits(32):08x}.part"
             try:
                 fetched = await self._fetch_and_check(flight, item, path)
@@ -631,7 +640,7 @@ class Lane:
                 server_s = max(0.0, ended_s - began_s)
                 self._server_s = server_s if self._server_s is None else 0.8 * self._server_s + 0.2 * server_s
                 queue_s = max(0.0, began_s - flight.submitted_at_s)
-                await self.run_.landed(Landed(job, *fetched, item, queue_s, server_s, self.capabilities), self)
+                await self.run_.landed(Landed(job, *fetched, item, queue_s, server_s, known), self)
             finally:
                 for left in (path, path.with_suffix(".packed.flac")):
                     left.unlink(missing_ok=True)

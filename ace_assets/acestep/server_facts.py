@@ -19,6 +19,7 @@ from ace_assets.store import Store
 CAPABILITIES = "capabilities"
 RATE = "rate"
 CIRCUIT = "circuit"
+UNTESTED_TTL_S = 600.0  # not knowing whether seeds are honoured is worth another look soon
 TTL_S: Mapping[str, float] = {CAPABILITIES: 24 * 3600.0, RATE: 7 * 24 * 3600.0, CIRCUIT: 120.0}
 
 
@@ -52,6 +53,13 @@ class ServerFacts:
         expires_at_s = time.time() + (TTL_S[part] if ttl_s is None else ttl_s)
         document = {"expires_at_s": expires_at_s, "facts": dict(facts), "server": self._server.name}
         self._store.blobs.put(self.key(part), json.dumps(document, sort_keys=True).encode())
+
+    def remember_capabilities(self, facts: Mapping[str, Any]) -> None:
+        """Store what a server can do until its expiry, and its snapshot for good: takes refer to it by its id."""
+        tested = facts.get("seed_trusted") is not None
+        self.remember(CAPABILITIES, facts, ttl_s=None if tested else UNTESTED_TTL_S)
+        snapshot = json.dumps(dict(facts), sort_keys=True).encode()
+        self._store.blobs.put(self.key(f"capabilities-{facts['snapshot_id']}"), snapshot, if_absent=True)
 
     def lease(self, name: str) -> contextlib.AbstractContextManager[object]:
         """Hold a lease, so that only one run does something to the server; LeaseHeldError where another one does."""

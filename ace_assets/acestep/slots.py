@@ -59,11 +59,15 @@ class Slots:
         with self._one_at_a_time:
             return self._swap(lambda free: min(keep, free)) if keep < self.held else self.held
 
+    @property
+    def renewal_due(self) -> bool:
+        """A third of the term is over since the holder last said that it lives."""
+        return bool(self.held) and time.monotonic() - self._renewed_s > self._term_s / 3
+
     def renew(self) -> int:
-        """Say that the holder lives, when a third of the term is over; return how many slots are held now."""
+        """Say that the holder lives; return how many slots are held now."""
         with self._one_at_a_time:
-            due = self.held and time.monotonic() - self._renewed_s > self._term_s / 3
-            return self._swap(lambda free: min(self.held, free)) if due else self.held
+            return self._swap(lambda free: min(self.held, free)) if self.held else self.held
 
     def _swap(self, share: Callable[[int], int]) -> int:
         """Rewrite the book with our share of what others leave free."""

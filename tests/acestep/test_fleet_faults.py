@@ -33,7 +33,7 @@ def test_with_every_fault_switched_on_each_take_is_stored_exactly_once(
 ) -> None:
     urls = [serving(f"{QUICK},{ALL_FAULTS},seed={seed}{n}") for n in range(3)]
     know(store, *urls)
-    count = 60
+    count = 40
     events: list[FleetEvent] = []
     settings = quick(deadline_floor_s=2.0)
     result = generate(
