@@ -151,7 +151,7 @@ def rights_statement(venue_name: str, tracks: Sequence[Mapping[str, Any]], *, da
         ),
         "",
         "3. What people contributed",
-        f"   {HUMAN_CONTRIBUTION[0].upper()}{HUMAN_CONTRIBUTION[1:]}.",
+        *(f"   {part[0].upper()}{part[1:]}." for part in HUMAN_CONTRIBUTION.split("; ")),
         "   Whether such music is protected by copyright differs from country to country; none is claimed here.",
         "",
         "4. What was checked",
