@@ -235,6 +235,8 @@ def _encode_mp3(
             break
         if overshoot_db > 0.0:
             limit_to_dbtp -= overshoot_db + _MP3_STEP_DB
+        elif missing_lu > 0.0:  # louder needs room where the peaks are dense; the ceiling still holds
+            limit_to_dbtp = min(ceiling_dbtp, limit_to_dbtp + missing_lu + _MP3_STEP_DB)
         gain_db += missing_lu
         source = None
     else:
@@ -245,9 +247,10 @@ def _encode_mp3(
         )
     assert source is not None
     if tags is not None:
-        audio = path.read_bytes()
+        size = path.stat().st_size
+        before = _digest_of_end(path, size)
         write_tags(path, _with_replaygain(tags, decoded))
-        if not path.read_bytes().endswith(audio):
+        if _digest_of_end(path, size) != before:
             raise _failed(final_path, "changed audio", "the tags to leave the audio alone")
     return _rendition("mp3", path, final_path, info.channels, info.frames, rate_hz, bitrate_kbps, decoded)
 
@@ -324,6 +327,16 @@ def _with_replaygain(tags: TrackTags, loudness: Loudness) -> TrackTags:
     return tags.with_loudness(
         integrated_loudness_lufs=loudness.integrated_loudness_lufs, true_peak_dbtp=loudness.true_peak_dbtp
     )
+
+
+def _digest_of_end(path: Path, size: int) -> bytes:
+    """Return a digest of a file's last `size` bytes: the audio, which tags before it must not touch."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(-size, os.SEEK_END)
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.digest()
 
 
 def _rendition(

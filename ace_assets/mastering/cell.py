@@ -13,7 +13,6 @@ import polars as pl
 from ace_assets import tables
 from ace_assets.audio.codecs import decode
 from ace_assets.audio.tags import TrackTags, disclosed
-from ace_assets.audio.waveform import peaks
 from ace_assets.errors import StoreError
 from ace_assets.identity import master_id as id_of_master
 from ace_assets.identity import track_id as id_of_track
@@ -22,7 +21,6 @@ from ace_assets.mastering.master import MASTERING_VERSION, master
 from ace_assets.mastering.settings import MasteringSettings
 from ace_assets.store import Store, new_event_id
 
-WAVEFORM_BINS = 400
 ARTIST = "ACE-Step v1.5"
 PREVIEW_ARTIST = "Preview engine (not ACE-Step)"
 PREVIEW_ALBUM = "PREVIEW - not for delivery"
@@ -159,7 +157,7 @@ def _mastered(
             "flac_bytes": flac.bytes,
             "mp3_sha256": mp3.sha256,
             "mp3_bytes": mp3.bytes,
-            "waveform": _waveform(decode(outputs["flac"]).samples),
+            "waveform": _waveform(report.waveform),
             "mastering_version": str(MASTERING_VERSION),
             "mastered_at": dt.datetime.now(dt.UTC),
         }
@@ -168,10 +166,10 @@ def _mastered(
     return row, True
 
 
-def _waveform(samples: np.ndarray[Any, np.dtype[np.float32]]) -> bytes:
+def _waveform(outline: np.ndarray[Any, np.dtype[np.float32]]) -> bytes:
     """Return the peaks as signed bytes, minimum and maximum in turn."""
-    extremes = np.clip(np.rint(peaks(samples, WAVEFORM_BINS) * 127), -127, 127).astype(np.int8)
-    return extremes.tobytes()
+    extremes = np.clip(np.rint(outline * 127), -127, 127).astype(np.int8)
+    return bytes(extremes.tobytes())
 
 
 def _tags(track_id: str, take: Mapping[str, Any], prompt: Mapping[str, Any]) -> TrackTags:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ace_assets.audio.loudness import ABSOLUTE_GATE_LUFS, RELATIVE_GATE_LU
 
 FILTER_CLASS = "DeMan"  # its default is biased by -0.041 LU at 1 kHz (AUDIO.md)
-SEGMENT_S = 60
+SEGMENT_S = 15  # pyloudnorm keeps several copies of what it hears
 _WARM_UP_S = 1  # after which the filters have forgotten that they started from silence
 
 
