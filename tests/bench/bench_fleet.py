@@ -281,7 +281,9 @@ def kill(quick: bool) -> None:
             know(Store.open(folder), urls)
             settings = FleetSettings(poll_min_s=0.05)
             worker = start_worker(urls, folder, "bench", takes, settings)
-            time.sleep(1.0 + randomly.uniform(0.0, takes * service_s / count))
+            while not sum(one["submitted_jobs"] for one in stats_of(urls)):
+                time.sleep(0.05)
+            time.sleep(randomly.uniform(0.0, takes * service_s / count))
             worker.kill()
             worker.communicate()
             ended = in_own_process(urls, folder, "bench", takes, settings)
