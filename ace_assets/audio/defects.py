@@ -44,6 +44,7 @@ class GateLimits:
     sounding_share: float = 0.4
     clipped_tops_per_s: float = 0.5
     clipped_to_flat_ratio: float = 1.0
+    maximum_to_densest: float = 0.5
     dc_offset: float = 0.004
     dc_to_spread: float = 3.0
     dc_offset_any: float = 0.03
@@ -136,7 +137,7 @@ def _blockwise_correlation(
 
 
 def _phase_of(statistics: BlockStatistics, grains: Grains) -> Phase | None:
-    if statistics.energy.shape[1] != 2 or not statistics.energy.any():
+    if statistics.energy.shape[1] != 2 or not statistics.energy.any() or not len(grains.mean):
         return None
     whole, opposed = _blockwise_correlation(
         statistics.energy[:, 0], statistics.energy[:, 1], statistics.cross_energy, PHASE_BLOCK_HOPS
@@ -194,11 +195,11 @@ def failed_gates(
             f"{gaps.sharp_gaps} gaps that begin and end at once, up to {1000 * gaps.longest_sharp_gap_s:.0f} ms"
         )
     tops = evidence.plateaus
-    if (
-        tops.clipped_tops >= limits.clipped_tops_per_s * evidence.duration_s
-        and tops.clipped_tops >= limits.clipped_to_flat_ratio * tops.flat_elsewhere
-    ):
-        failed["clipping"] = f"{tops.clipped_tops} tops cut flat"
+    many = limits.clipped_tops_per_s * evidence.duration_s
+    clear = tops.clipped_tops >= many and tops.clipped_tops >= limits.clipped_to_flat_ratio * tops.flat_elsewhere
+    at_maximum = tops.tops_at_maximum >= many and tops.tops_at_maximum >= limits.maximum_to_densest * tops.clipped_tops
+    if clear or at_maximum:
+        failed["clipping"] = f"{max(tops.clipped_tops, tops.tops_at_maximum)} tops cut flat"
     offset = abs(evidence.offset.median)
     if offset >= limits.dc_offset_any or (
         offset >= limits.dc_offset and offset >= limits.dc_to_spread * evidence.offset.spread

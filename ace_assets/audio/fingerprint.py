@@ -57,7 +57,7 @@ def fingerprint_words(tones: NDArray[np.float32]) -> NDArray[np.uint32]:
     edges = LOWEST_HZ * (HIGHEST_HZ / LOWEST_HZ) ** (np.arange(BITS + 2) / (BITS + 1))
     bins = np.round(edges * TONE_WINDOW / ANALYSIS_RATE_HZ).astype(int)
     bands = np.add.reduceat(tones[:, : bins[-1]] ** 2, bins[:-1], axis=1).astype(np.float64)
-    if len(bands) <= SMOOTHING_FRAMES + RISE_FRAMES:
+    if len(bands) <= SMOOTHING_FRAMES + RISE_FRAMES or not bands.any():
         return np.zeros(0, np.uint32)
     sums = np.concatenate([np.zeros((1, bands.shape[1])), np.cumsum(bands, axis=0)])
     smooth = sums[SMOOTHING_FRAMES:] - sums[:-SMOOTHING_FRAMES]

@@ -18,10 +18,12 @@ FAINT_BELOW_ACTIVE_DB = 65.0
 SILENCE_DBFS = -100.0  # stands for digital silence
 ACTIVE_DBFS = -70.0  # below this nothing sounds at all
 LOUD_BEFORE_DB = 24.0  # a gap only cuts something if the level just before is within this of the music's
+FAINT_AFTER_DB = 34.0  # the music may come back in a quiet moment
 SHORTEST_GAP_MS = 8
 SHARP_MS = 4  # a cut, or a cut with a short fade; releases of notes take longer
-CONTEXT_MS = 160
+CONTEXT_MS, EDGE_MS = 30, 5  # the level beside a gap is taken from 5 to 30 ms away from it
 RHYTHM_MIN_GAPS, RHYTHM_COHERENCE = 14, 0.8
+RHYTHM_LONGER = 3.0  # a gap so much longer than its fellows does not belong to them
 CHANNEL_GAP_DB = 50.0
 
 
@@ -78,7 +80,7 @@ def _edge_ms(levels: NDArray[np.float64], inner: int, outward: int) -> tuple[flo
     )
     if span.size < CONTEXT_MS // 2:
         return SILENCE_DBFS, CONTEXT_MS
-    beside = float(10.0 * np.log10(np.mean(10.0 ** (span[CONTEXT_MS // 4 :] / 10.0))))
+    beside = float(10.0 * np.log10(np.mean(10.0 ** (span[EDGE_MS:] / 10.0))))
     return beside, int(np.argmax(span > beside - 12.0))
 
 
@@ -118,9 +120,12 @@ def find_gaps(grains: Grains) -> Gaps:
         found = _sharp_gaps(
             levels_db(grains.energy[:, channel]), active_level_db(grains.energy[:, channel]), first, last
         )
-        if found.size and not _is_rhythm(found[:, 0] / per_second):
-            sharp = max(sharp, len(found))
-            longest_sharp = max(longest_sharp, float((found[:, 1] - found[:, 0]).max() / per_second))
+        lengths = found[:, 1] - found[:, 0]
+        if found.size and _is_rhythm(found[:, 0] / per_second):
+            lengths = lengths[lengths > RHYTHM_LONGER * np.median(lengths)]
+        if lengths.size:
+            sharp = max(sharp, lengths.size)
+            longest_sharp = max(longest_sharp, float(lengths.max() / per_second))
     return Gaps(
         float(longest),
         float(longest_cut),
@@ -140,6 +145,7 @@ def _sharp_gaps(levels: NDArray[np.float64], active: float, first: int, last: in
             continue
         before, fall = _edge_ms(levels, start - 1, -1)
         after, rise = _edge_ms(levels, stop, 1)
-        if fall <= SHARP_MS and rise <= SHARP_MS and min(before, after) > active - LOUD_BEFORE_DB:
+        audible = before > active - LOUD_BEFORE_DB and after > active - FAINT_AFTER_DB
+        if fall <= SHARP_MS and rise <= SHARP_MS and audible:
             found.append((start, stop))
     return np.array(found, np.int64).reshape(-1, 2)

@@ -42,9 +42,11 @@ def downmix(samples: NDArray[np.float32], sample_rate_hz: int) -> NDArray[np.flo
     """Return (frames, channels) samples as one channel at 12 kHz; the mean of the channels."""
     if samples.shape[1] == 1:
         mono = np.ascontiguousarray(samples[:, 0])
-    else:
+    elif samples.shape[1] == 2:
         mono = samples[:, 0] + samples[:, 1]
         mono *= np.float32(0.5)
+    else:
+        mono = samples.mean(axis=1, dtype=np.float32)
     if sample_rate_hz == ANALYSIS_RATE_HZ:
         return mono
     return np.asarray(soxr.resample(mono, sample_rate_hz, ANALYSIS_RATE_HZ, "LQ"), np.float32)

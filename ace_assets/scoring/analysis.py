@@ -17,6 +17,7 @@ from ace_assets.scoring.score import KEY_VALUE, SCORE_BASIS, SCORE_VERSION, sign
 JUMP_S = 3.0
 JUMP_STEP_HOPS = 25  # half a second
 JUMP_FLOOR_LU = 20.0  # quieter passages count as this far below the whole
+FADE_MOST_S = 8.0  # no more than this of either end counts as intro or ending
 FADE_LU = 6.0  # the intro ends where the loudness first comes this close to that of the whole
 
 
@@ -133,7 +134,8 @@ def loudness_jump_lu(statistics: loudness.BlockStatistics, integrated_lufs: floa
     near = np.flatnonzero(course > integrated_lufs - FADE_LU)
     if not near.size:
         return None
-    course = course[near[0] : near[-1] + 1]
+    most = round(FADE_MOST_S * loudness.HOPS_PER_SECOND / JUMP_STEP_HOPS)
+    course = course[min(int(near[0]), most) : max(int(near[-1]) + 1, course.size - most)]
     apart = round(JUMP_S * loudness.HOPS_PER_SECOND / JUMP_STEP_HOPS)
     if course.size <= apart:
         return None

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from ace_assets.audio import codecs, fingerprint, fingerprint_index
 from ace_assets.audio.key import parse_key
 from ace_assets.errors import AceAssetsError, AudioError
@@ -196,4 +198,8 @@ def find_duplicates(
 
 
 def _fingerprint(audio: codecs.Audio) -> bytes | None:
+    if not np.isfinite(audio.samples).all():
+        raise AudioError(
+            "samples", value="NaN or infinite", expected="finite samples", remedy="generate or export the file again"
+        )
     return fingerprint.fingerprint_of_samples(audio.samples, audio.sample_rate_hz)

@@ -30,6 +30,7 @@ CAPTIONS = (
     "solo piano, calm, sparse",
     "indie pop, electronic, shimmer",
 )
+INAUDIBLE_DB = -50.0  # a change this far below the music is no fault
 KEYS = ("C major", "G major", "D major", "A minor", "E minor")
 
 
@@ -107,11 +108,21 @@ def judge(clips: Iterable[Sample], *, faults: Iterable[str] = tuple(INJECTIONS),
                 continue
             rng = np.random.default_rng([zlib.crc32(clip.name.encode()), zlib.crc32(fault.encode())])
             broken = np.ascontiguousarray(INJECTIONS[fault](clip.samples, clip.sample_rate_hz, rng), np.float32)
+            if not _audible(clip.samples, broken):
+                continue
             expected_s = duration_s if fault == "wrong_duration" else None
             verdict.tried[fault] = verdict.tried.get(fault, 0) + 1
             if fault not in gates_of(broken, clip.sample_rate_hz, expected_s):
                 verdict.missed.setdefault(fault, []).append(clip.name)
     return verdict
+
+
+def _audible(sound: NDArray[np.float32], broken: NDArray[np.float32]) -> bool:
+    """Tell whether a fault changed anything: a low-pass above all that a flute plays is no fault."""
+    if sound.shape != broken.shape or not np.isfinite(broken).all():
+        return True
+    change = float(np.mean((sound - broken).astype(np.float64) ** 2))
+    return change > 10.0 ** (INAUDIBLE_DB / 10.0) * float(np.mean(sound.astype(np.float64) ** 2))
 
 
 def gates_of(samples: NDArray[np.float32], sample_rate_hz: int, duration_s: float | None = None) -> tuple[str, ...]:

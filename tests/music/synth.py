@@ -500,13 +500,13 @@ def percussion(rng: np.random.Generator) -> Studio:
 
 
 def bit_crushed(rng: np.random.Generator) -> Studio:
-    """Held samples and few bits, on purpose."""
+    """Held samples and eight bits, on purpose."""
     s = Studio(rng, 24, (90, 130))
     chords(s, lambda p, d: struck(s, p, min(d, 1.2)), 3, 0.3, (0.0, 2.0))
     melody(s, lambda p, d: struck(s, p, d + 0.2), 4, 0.7, 0.4)
     drums(s, gain=0.6)
     s.mix = np.repeat(s.mix[::3], 3, axis=0)[: len(s.mix)]
-    s.mix = np.round(s.mix * 60) / 60
+    s.mix = np.round(s.mix * 127) / 127
     return s
 
 
@@ -567,6 +567,7 @@ def loud_rock(rng: np.random.Generator) -> Studio:
     )
     drums(s, gain=1.0)
     s.add(s.seconds, np.tanh(6 * held(s, s.pitch(0, 2), 4.0, partials=12, tilt=1.0, attack=0.005, release=3.5)), 0.3)
+    reverbed(s, 0.5, 0.1)
     s.mix = np.tanh(1.2 * s.mix)
     return s
 
