@@ -172,7 +172,7 @@ def _run(
         engine = engine_of(chosen)
         store.check_writable()
         store.sweep_partials()
-        recover_here()
+        recover_here(store)
         if replan:
             brakes = Brakes(max_takes_per_refresh=0, allow_large_change=allow)
             report.plan_id = campaign_run.plan(
@@ -333,7 +333,7 @@ def recover() -> None:
 
     store = _store()
     ensure_home(store)
-    mended = recover_here()
+    mended = recover_here(store)
     swept = store.sweep_partials()
     for run_ in mended:
         _say(f"ended orphaned run {run_.run_id} {run_.partition or run_.job}")
@@ -428,9 +428,9 @@ def servers_probe(
     elif found:
         table = Table()
         rows = as_table(found)
-        for column in ("", *(one.server for one in found)):
+        for column in rows[0]:
             table.add_column(column)
-        for row in rows:
+        for row in rows[1:]:
             table.add_row(*row)
         out.print(table)
     _ended(failed)

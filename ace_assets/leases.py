@@ -63,6 +63,15 @@ def holder_is_dead(document: dict[str, object]) -> bool:
     return isinstance(pid, int) and process_start(pid) != document.get("process_start")
 
 
+def is_abandoned(blobs: Blobs, key: str, *, for_s: float) -> bool:
+    """Say whether a lease ran out `for_s` seconds ago or longer without being given back: its holder died."""
+    found = blobs.get(key)
+    document: dict[str, object] = json.loads(found) if found else {}
+    if not document or document.get("released"):
+        return False
+    return float(str(document.get("expires_at_s", 0.0))) + for_s < time.time()
+
+
 class Lease:
     """A held lease: `fence` grows with every new holder; `check()` raises once the lease was lost."""
 

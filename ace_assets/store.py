@@ -143,6 +143,10 @@ class Store:
         """Hold the lease of one cell."""
         return self.lease(f"cell-{cell}", what=f"cell {cell}", wait_s=wait_s)
 
+    def cell_is_abandoned(self, cell: str, *, for_s: float) -> bool:
+        """Say whether the last one who wrote a cell died at it, so long ago (see `ace_assets.leases.is_abandoned`)."""
+        return leases.is_abandoned(self.blobs, f"leases/cell-{cell}.json", for_s=for_s)
+
     # ---- tables ----------------------------------------------------------------------------------------------------
 
     def _put_table(self, key: str, table: type[tables.Table], frame: pl.DataFrame, facts: Mapping[str, Any]) -> None:

@@ -32,7 +32,7 @@ from ace_assets.store import Store
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CELL_ASSETS = ("generated_audio", "take_scores", "masters")
-WAIT_S = 150.0
+WAIT_S = 400.0  # a limit, not an expectation: a busy machine takes its time
 T = TypeVar("T")
 TERMINAL = {DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED}
 CAMPAIGNS = """
@@ -170,6 +170,11 @@ class Deployment:
         return self.root / "home"
 
     @property
+    def url(self) -> str:
+        """The webserver's address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def config(self) -> Path:
         """ACE_CONFIG_DIR."""
         return self.root / "config"
@@ -221,14 +226,14 @@ class Deployment:
             )
             self._start("code", "-m", "dagster", "api", "grpc", "-m", "ace_assets.definitions", "-p", str(code_port),
                         "-h", "127.0.0.1", "--location-name", "ace_assets")  # fmt: skip
-            until(lambda: self._answers(code_port), "the code server listens")
+            until(lambda: self.answers(code_port), "the code server listens")
         workspace = str(self.root / "workspace.yaml")
         if "daemon" in wanted:
             self._start("daemon", "-m", "tests.automation.quick_daemon", "-w", workspace)
         if "web" in wanted:
             self.port = free_port()
             self._start("web", "-m", "dagster_webserver", "-w", workspace, "-h", "127.0.0.1", "-p", str(self.port))
-            until(lambda: self._answers(self.port), "the webserver listens")
+            until(lambda: self.answers(self.port), "the webserver listens")
 
     def _start(self, name: str, *arguments: str) -> None:
         self.processes[name] = start(
@@ -236,7 +241,8 @@ class Deployment:
         )
 
     @staticmethod
-    def _answers(port: int) -> bool:
+    def answers(port: int) -> bool:
+        """Say whether something listens on a port of loopback."""
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return True
         return False
@@ -267,7 +273,7 @@ class Deployment:
     def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
         """Ask the webserver; the answer's `data`."""
         reply = httpx.post(
-            f"http://127.0.0.1:{self.port}/graphql",
+            f"{self.url}/graphql",
             json={"query": query, "variables": variables},
             timeout=60,
             trust_env=False,
