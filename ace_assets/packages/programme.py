@@ -236,6 +236,11 @@ class _Scheduler:
         self.path: list[Entry] = []
         self.undo: list[tuple[int, int, int]] = []
         self.nodes_left = MAX_REPAIR_NODES
+        # Only whole weeks can be started again; without a promise there is nothing to keep.
+        windows_ms = ROUND_AGAIN_WINDOWS * self.promise_ms
+        self.round_again_from_ms = (
+            stretches[-1].end_ms - windows_ms if windows_ms and venue.days % 7 == 0 else stretches[-1].end_ms
+        )
         self.at = 0  # number of the segment in which the path ends
         self.period_ms = venue.days * DAY_MINUTES * 60_000
 
@@ -359,7 +364,7 @@ class _Scheduler:
             cost = cost + GENRE_WEIGHT * ahead[self.genre[members]]
         rested = np.minimum((start_ms - self.last_start[members]) / self.period_ms, 1.0)
         cost = cost - REST_WEIGHT * rested
-        if self.promise_ms and start_ms >= self.stretches[-1].end_ms - ROUND_AGAIN_WINDOWS * self.promise_ms:
+        if start_ms >= self.round_again_from_ms:
             # So that the programme may be started again, its last windows drift towards the order of its first: a
             # track is best played just before the time from which its first play (or the window after) forbids it.
             windows = -(-(self.stretches[-1].end_ms - start_ms) // self.promise_ms)

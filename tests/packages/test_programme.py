@@ -177,6 +177,15 @@ def test_a_limit_below_what_the_promise_needs_gives_way() -> None:
     assert programme.kept
 
 
+@pytest.mark.parametrize("count", [400, 640])
+def test_a_week_with_some_music_to_spare_may_be_started_again(count: int) -> None:
+    place = venue(dayparts={"early": "06:00-13:00", "late": "13:00-22:00"}, energy_curve={"06:00": 1, "20:00": 5})
+    rows = [row(n, daypart="early" if n % 16 < 7 else "late") for n in range(count)]
+    programme = make_programme(frame(rows), place, dt.date(2026, 6, 3))
+    assert programme.kept
+    assert programme.repeats_safely
+
+
 def test_the_same_rows_give_the_same_programme() -> None:
     rows = [row(n, prompt_id=f"p{n // 3}") for n in range(330)]
     one, two = (make_programme(frame(rows), venue(), MONDAY) for _ in range(2))
