@@ -48,6 +48,11 @@ class Band:
     bandwidth_hz: float | None
 
 
+def mixed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the sum of the channels of (frames, 1 or 2) samples; quicker than a sum along an axis of two."""
+    return samples[:, 0] + samples[:, 1] if samples.shape[1] == 2 else samples[:, 0]
+
+
 def long_spectra(samples: NDArray[np.float32], sample_rate_hz: int) -> tuple[NDArray[np.float32], float]:
     """Return (frames, bins) power of the downmix at its full rate, one window each quarter second, and Hz per bin."""
     window = scipy.fft.next_fast_len(round(WINDOW_S * sample_rate_hz), real=True)
@@ -56,7 +61,7 @@ def long_spectra(samples: NDArray[np.float32], sample_rate_hz: int) -> tuple[NDA
         samples = np.pad(samples, ((0, window - len(samples)), (0, 0)))
     starts = range(0, len(samples) - window + 1, step)
     taper = np.hanning(window).astype(np.float32)
-    cut = np.stack([samples[start : start + window].sum(axis=1) for start in starts]) * taper
+    cut = np.stack([mixed(samples[start : start + window]) for start in starts]) * taper
     return np.abs(scipy.fft.rfft(cut, axis=1)) ** 2, sample_rate_hz / window
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from ace_assets.audio.band import mixed
 from ace_assets.audio.gaps import SILENCE_DBFS, active_level_db, levels_db
 from ace_assets.audio.grains import Grains
 
@@ -22,6 +23,7 @@ FALL_DB = 12.0
 NOISE_WINDOW_S = 0.17  # resolves the lines of all but the lowest notes
 NOISE_HOP_S = 0.043
 NOISE_TAIL_S = 8.0
+BODY_HOP_S = 1.0
 NOISE_FLATNESS = 0.47  # noise of any colour has 0.56
 LOWEST_NOISE_HZ, HIGHEST_NOISE_HZ = 300.0, 15_000.0
 
@@ -61,7 +63,7 @@ def _flatness(power: NDArray[np.float32], bin_hz: float) -> tuple[NDArray[np.flo
     numerator = np.zeros(len(power))
     total = np.full(len(power), 1e-20)
     for low, high in pairwise(bins):
-        band = power[:, low:high].astype(np.float64) + 1e-16
+        band = power[:, low:high] + np.float32(1e-16)
         energy = band.sum(axis=1)
         numerator += np.exp(np.log(band).mean(axis=1)) * (high - low)
         total += energy
@@ -78,7 +80,7 @@ def flatness_of(
     if not starts:
         return np.zeros(0), np.zeros(0)
     taper = np.hanning(window).astype(np.float32)
-    cut = np.stack([samples[start : start + window].sum(axis=1) for start in starts]) * taper
+    cut = np.stack([mixed(samples[start : start + window]) for start in starts]) * taper
     return _flatness(np.abs(scipy.fft.rfft(cut, axis=1)) ** 2, sample_rate_hz / window)
 
 
@@ -98,7 +100,7 @@ def judge_ending(samples: NDArray[np.float32], sample_rate_hz: int, grains: Grai
     last_frame = end * grains.frames_per_grain
     first_frame = max(0, last_frame - round(NOISE_TAIL_S * sample_rate_hz))
     flat, energy = flatness_of(samples[first_frame:last_frame], sample_rate_hz, NOISE_HOP_S)
-    body, _ = flatness_of(samples[:first_frame], sample_rate_hz, 0.5)
+    body, _ = flatness_of(samples[:first_frame], sample_rate_hz, BODY_HOP_S)
     body_flatness = float(np.median(body)) if body.size else 0.0
     tonal = np.flatnonzero(flat[::-1][1:] < NOISE_FLATNESS)  # the very last window may hold the cut
     count = int(tonal[0]) if tonal.size else max(0, flat.size - 1)

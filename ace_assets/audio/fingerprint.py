@@ -65,7 +65,8 @@ def fingerprint_words(tones: NDArray[np.float32]) -> NDArray[np.uint32]:
     tilt = np.diff(level, axis=1)
     rising = (tilt[RISE_FRAMES:] > tilt[:-RISE_FRAMES])[::KEEP_EVERY]
     weights = (1 << np.arange(BITS, dtype=np.uint64)).astype(np.uint64)
-    return (rising.astype(np.uint64) @ weights).astype(np.uint32)
+    words: NDArray[np.uint32] = (rising.astype(np.uint64) @ weights).astype(np.uint32)
+    return words
 
 
 @compiled

@@ -59,20 +59,23 @@ def _count_plateaus(
     n = samples.shape[0]
     i = 2
     while i < n - 2:
+        # Three equal samples hold a pair that starts at an even index, so every other pair need not be looked at.
         value = samples[i, channel]
-        if abs(value) < lowest or abs(samples[i + 1, channel] - value) > still:
-            i += 1
+        if abs(samples[i + 1, channel] - value) > still or abs(value) < lowest:
+            i += 2
             continue
-        first = i
-        i += 1
+        first = i - 1 if abs(samples[i - 1, channel] - value) <= still else i
+        i += 2
         while i < n - 2 and abs(samples[i, channel] - value) <= still:
             i += 1
-        length = i - first
+        last = i
+        i += i & 1
+        length = last - first
         if length < MIN_EQUAL_SAMPLES:
             continue
         sign = np.float32(1.0) if value > 0 else np.float32(-1.0)
         entry = (value - samples[first - 1, channel]) * sign
-        leave = (value - samples[i, channel]) * sign
+        leave = (value - samples[last, channel]) * sign
         size = abs(value)
         if (
             entry > 0

@@ -35,7 +35,18 @@ def folder(tmp_path_factory, clip):
     return folder
 
 
-NAMES = ["empty.mp3", "good.wav", "eight.wav", "none.wav", "nan.wav", "missing.wav", "telephone.wav", "text.flac", "short.flac", "copy.flac"]  # fmt: skip
+NAMES = [
+    "empty.mp3",
+    "good.wav",
+    "eight.wav",
+    "none.wav",
+    "nan.wav",
+    "missing.wav",
+    "telephone.wav",
+    "text.flac",
+    "short.flac",
+    "copy.flac",
+]
 BAD = {"empty.mp3", "eight.wav", "none.wav", "missing.wav", "text.flac", "short.flac"}
 
 
