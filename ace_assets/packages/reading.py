@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Protocol
@@ -104,7 +106,7 @@ class ZipFiles:
         """A copy, deleted at the end of the block."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, name.rsplit("/", 1)[-1])
-            with self.open(name) as source, path.open("wb") as target:
+            with readable(), self.open(name) as source, path.open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
             yield path
 
@@ -118,7 +120,7 @@ def open_package(path: Path) -> Iterator[PackageFiles]:
     """
     expected = "the folder or zip of a package (it holds bagit.txt and package.json)"
     if path.is_dir():
-        yield FolderFiles(path)
+        yield FolderFiles(_package_root(path, expected))
         return
     if not path.exists():
         raise PackageError(str(path), value="missing", expected=expected, remedy="check the path")
@@ -132,10 +134,39 @@ def open_package(path: Path) -> Iterator[PackageFiles]:
         yield ZipFiles(path, archive)
 
 
+def _package_root(path: Path, expected: str) -> Path:
+    """Return the package that a folder is, or that the pointer of a delivery in it names.
+
+    Looked at before anything is listed: somebody may give a folder with a whole disk below it.
+    """
+    if (path / "bagit.txt").is_file():
+        return path
+    try:
+        current = path / str(json.loads((path / "current.json").read_bytes())["folder"])
+        if current.parent == path and (current / "bagit.txt").is_file():
+            return current
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise PackageError(str(path), value="no bagit.txt", expected=expected, remedy="give the package's own folder")
+
+
+@contextlib.contextmanager
+def readable() -> Iterator[None]:
+    """Turn every way in which a damaged file or zip refuses to be read into an OSError.
+
+    Raises:
+        OSError: says in words what was wrong.
+    """
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise OSError(str(error) or type(error).__name__) from error
+
+
 def sha256_of(files: PackageFiles, name: str) -> str:
     """Return the SHA-256 of a file."""
     digest = hashlib.sha256()
-    with files.open(name) as file:
+    with readable(), files.open(name) as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
@@ -143,5 +174,5 @@ def sha256_of(files: PackageFiles, name: str) -> str:
 
 def read_small(files: PackageFiles, name: str) -> bytes:
     """Return a document's bytes, at most `MAX_DOCUMENT_BYTES` of them."""
-    with files.open(name) as file:
+    with readable(), files.open(name) as file:
         return file.read(MAX_DOCUMENT_BYTES)

@@ -12,7 +12,6 @@ import dataclasses
 import io
 import json
 import os
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -106,7 +105,12 @@ def verify(
     findings = _Findings()
     with open_package(Path(path)) as files:
         names = [name for name in files.names() if not is_litter(name)]
-        locks = {name: read_small(files, name) for name in LOCK_FILES if name in names}
+        try:
+            locks = {name: read_small(files, name) for name in LOCK_FILES if name in names}
+        except OSError as error:
+            raise PackageError(
+                files.where, value=error, expected="a package that can be read", remedy="copy it again"
+            ) from error
         listing = bag.read_manifests(locks, files.where)
         with ThreadPoolExecutor(max_workers=workers or os.cpu_count() or 1) as pool:
             _check_bag(files, names, listing.expected, findings, pool.map, progress)
@@ -149,7 +153,7 @@ def _check_bag(
     def digest(name: str) -> str:
         try:
             return sha256_of(files, name)
-        except (OSError, zipfile.BadZipFile, EOFError) as error:
+        except OSError as error:
             return f"unreadable: {error}"
 
     present: dict[str, str] = {}
@@ -188,7 +192,7 @@ def _json(files: PackageFiles, names: Sequence[str], name: str, findings: _Findi
         return None  # the checksums have named it
     try:
         found = json.loads(read_small(files, name))
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError) as error:
         findings.add("table", name, f"is not JSON ({error}); deliver the package again")
         return None
     if not isinstance(found, dict):
@@ -218,14 +222,25 @@ def _tracks(files: PackageFiles, names: Sequence[str], findings: _Findings) -> l
             findings.add("table", name, "has other columns or gaps than a package's; deliver the package again")
             return None
         return found.rows(named=True)
-    except (pl.exceptions.PolarsError, OSError, zipfile.BadZipFile) as error:
+    except (pl.exceptions.PolarsError, OSError) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         findings.add("table", name, f"cannot be read ({text}); deliver the package again")
         return None
 
 
 def _csv(files: PackageFiles, name: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(read_small(files, name).decode("utf-8", "replace"), newline="")))
+    try:
+        return list(csv.DictReader(io.StringIO(_text(files, name), newline="")))
+    except csv.Error:
+        return []
+
+
+def _text(files: PackageFiles, name: str) -> str:
+    """Return a document's text; empty where it cannot be read, which the checksums have named."""
+    try:
+        return read_small(files, name).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _check_tables(
@@ -330,7 +345,7 @@ def _check_playlists(
 
 
 def _playlist_entries(files: PackageFiles, name: str, findings: _Findings) -> list[str]:
-    text = read_small(files, name).decode("utf-8", "replace")
+    text = _text(files, name)
     if name.endswith(".json"):
         try:
             return [str(entry["file"]) for entry in json.loads(text)["entries"]]
@@ -367,7 +382,7 @@ def _check_track(files: PackageFiles, row: Mapping[str, Any]) -> list[Problem]:
             found = measure_blocks(codecs.decode_blocks(path), info.sample_rate_hz, info.channels)
     except AceAssetsError as error:
         return [*problems, Problem("wrong_audio", name, f"cannot be decoded ({error.value}); copy it again")]
-    except (OSError, zipfile.BadZipFile, EOFError) as error:
+    except OSError as error:
         return [*problems, Problem("wrong_audio", name, f"cannot be read ({error}); copy it again")]
     if abs(info.duration_s - row["duration_s"]) > DURATION_TOLERANCE_S:
         problems.append(

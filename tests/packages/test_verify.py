@@ -263,6 +263,32 @@ def test_a_manifest_that_points_outside_is_refused(package: Path) -> None:
         verify(package)
 
 
+def test_a_zip_damaged_anywhere_is_named_without_a_traceback(tmp_path: Path) -> None:
+    store, rows = stored_catalog(tmp_path, 2)
+    build_package(store, short_venue(days=1), release(rows))
+    target = tmp_path / "delivery.zip"
+    deliver(store, "test-hotel", str(target))
+    whole = target.read_bytes()
+    with zipfile.ZipFile(target) as archive:
+        places = [(info.filename, info.header_offset + 30 + len(info.filename) + 8) for info in archive.infolist()]
+    for name, place in places:
+        data = bytearray(whole)
+        data[place] ^= 0x55
+        target.write_bytes(data)
+        with contextlib.suppress(PackageError):  # the bag's own lists are refused with one line
+            assert not verify(target, audio=False).ok, name
+
+
+def test_a_delivered_venues_folder_is_followed_to_its_current_package(tmp_path: Path) -> None:
+    store, rows = stored_catalog(tmp_path, 2)
+    build_package(store, short_venue(days=1), release(rows))
+    result = deliver(store, "test-hotel", str(tmp_path / "stick"))
+    assert verify(tmp_path / "stick" / "test-hotel").package_id == result.package_id
+    (tmp_path / "stick" / "test-hotel" / "current.json").write_text('{"folder": "../.."}')
+    with pytest.raises(PackageError, match=r"no bagit\.txt"):
+        verify(tmp_path / "stick" / "test-hotel")
+
+
 def test_a_zip_is_verified_as_its_folder_is(tmp_path: Path) -> None:
     store, rows = stored_catalog(tmp_path, 4)
     build_package(store, short_venue(), release(rows))
