@@ -368,10 +368,10 @@ def nearest(name: str, known: Sequence[str]) -> list[str]:
     ['integrated_loudness_lufs']
     """
     lowered = name.lower()
-    unique = list(dict.fromkeys(known))
-    close = difflib.get_close_matches(lowered, unique, n=3, cutoff=0.6)
-    inside = [k for k in unique if len(lowered) > 2 and (lowered in k or k in lowered) and k not in close]
-    return (close + inside)[:3]
+    by_lower = {k.lower(): k for k in reversed(known)}
+    close = difflib.get_close_matches(lowered, list(by_lower), n=3, cutoff=0.6)
+    inside = [k for k in by_lower if len(lowered) > 2 and (lowered in k or k in lowered) and k not in close]
+    return [by_lower[k] for k in (close + inside)[:3]]
 
 
 def _either(near: Sequence[str], otherwise: str) -> str:

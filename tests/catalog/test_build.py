@@ -192,7 +192,7 @@ def test_a_newer_plan_is_refused_by_name_and_the_former_release_stays(
         root = made.store.local_root
         assert root is not None
         (root / "plans" / synthetic.PLAN_ID / "cells.parquet").write_bytes(tables.to_parquet(tables.Cells, made.cells))
-    with pytest.raises(SchemaError, match="99.*update ace_assets"):
+    with pytest.raises(SchemaError, match=r"99.*update ace_assets"):
         build_release(made.store, reason="second")
     assert made.store.current_release_id() == first.release_id
 

@@ -32,7 +32,7 @@ class Facts:
         self.made = [row for row in self.takes if row["status"] in {"stored", "pruned"}]
 
     def zone(self, cell: str) -> str:
-        return cell.split(".")[0]
+        return cell.split(".", maxsplit=1)[0]
 
     def genre(self, cell: str) -> str:
         return cell.split(".")[1]
