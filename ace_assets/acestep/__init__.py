@@ -16,8 +16,11 @@ Dagster.
     journal       which jobs were submitted, for the run after a crash
     circuit       when to leave a failing server alone
     watch         how a lost job is recognised
-    pool, lane    who makes what next
+    pool          what is left to do
+    lane          one server kept busy: flight, fetching, waiting are its parts
     fleet         `generate`: planned takes in, stored takes out
+    cell          the same for one cell, with its manifest
+    tiers, estimate, prices and their like: what GPUs can do, what a campaign costs
 
 What the GPUs behind the servers can do and cost, from the files of gpu/:
 

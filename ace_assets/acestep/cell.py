@@ -10,7 +10,7 @@ import polars as pl
 
 from ace_assets import tables
 from ace_assets.acestep.fleet import Progress, generate
-from ace_assets.acestep.lane import FleetSettings
+from ace_assets.acestep.fleet_settings import FleetSettings
 from ace_assets.acestep.outcome import GenerationResult
 from ace_assets.acestep.servers import Server
 from ace_assets.errors import ServersGoneError

@@ -24,7 +24,9 @@ from ace_assets.acestep import tier_check
 from ace_assets.acestep.capabilities import PREVIEW
 from ace_assets.acestep.circuit import LaneState
 from ace_assets.acestep.client import AceStepClient, open_http
-from ace_assets.acestep.lane import FleetSettings, Landed, Lane, ended
+from ace_assets.acestep.fleet_settings import FleetSettings
+from ace_assets.acestep.flight import Landed
+from ace_assets.acestep.lane import Lane
 from ace_assets.acestep.messages import ReleaseRequest
 from ace_assets.acestep.outcome import (
     PREVIEW_ENGINE,
@@ -40,6 +42,7 @@ from ace_assets.acestep.pool import Job, Pool
 from ace_assets.acestep.server_facts import ServerFacts
 from ace_assets.acestep.servers import Server
 from ace_assets.acestep.slots import Slots
+from ace_assets.acestep.waiting import ended
 from ace_assets.errors import ConfigError, RequestError, ServerError, ServersGoneError, shorten
 from ace_assets.store import Store
 

@@ -14,32 +14,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import random
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from ace_assets.acestep.audio_check import AudioFacts, as_flac, checked_audio
 from ace_assets.acestep.capabilities import Capabilities, look, with_seeds_checked
 from ace_assets.acestep.circuit import Circuit, LaneState
-from ace_assets.acestep.client import (
-    ANSWER_LIMIT_S,
-    BLOCKING_RELEASE_LIMIT_S,
-    AceStepClient,
-    Download,
-    download_cap_bytes,
-)
+from ace_assets.acestep.client import ANSWER_LIMIT_S, BLOCKING_RELEASE_LIMIT_S, AceStepClient
+from ace_assets.acestep.fetching import NotFetched, fetched
+from ace_assets.acestep.fleet_settings import FleetSettings
+from ace_assets.acestep.flight import Flight, Landed, Pace, span_on_server
 from ace_assets.acestep.models import full_name
 from ace_assets.acestep.outcome import EventKind
 from ace_assets.acestep.pool import Job, Pool
-from ace_assets.acestep.replies import ResultItem, TaskReply, TaskState
+from ace_assets.acestep.replies import TaskReply, TaskState
 from ace_assets.acestep.server_facts import CAPABILITIES, CIRCUIT, RATE, ServerFacts
 from ace_assets.acestep.slots import Slots
-from ace_assets.acestep.watch import DETECTORS, Detector, Sightings, overtaken
+from ace_assets.acestep.waiting import ended, finished
+from ace_assets.acestep.watch import Sightings, overtaken
 from ace_assets.errors import (
     AceAssetsError,
     AudioError,
@@ -57,70 +52,6 @@ SEED_CHECK_LIMIT_S = 120.0
 SEED_CHECK_JOBS = 2
 LOOK_UP_EVERY_S = 5.0
 EVERY_JOB_FAILED = 12  # different takes in a row, none in between that worked: it is the server, not the takes
-
-
-@dataclass(frozen=True)
-class FleetSettings:
-    """How the fleet behaves. Times are seconds.
-
-    Attributes:
-        depth: most jobs that one server holds, over all runs.
-        max_attempts: failures after which a take is given up.
-        poll_min_s, poll_max_s: bounds of the pause between polls before a server's pace is known.
-        backlog: finished takes per server that wait to be fetched before it gets no new jobs.
-        downloads: transfers at a time, over all servers.
-        download_tries, download_limit_s: for one take.
-        gone_after_s, start_attempts: see `circuit.Circuit`.
-        revive_s: how often a server that is gone is asked whether it is back.
-        deadline_floor_s, deadline_factor: a job is lost when nothing moves for the floor or the factor times what its
-            server should have needed for everything it holds, whichever is longer.
-        deadline_unmeasured_s: the same, before a server finished its first job: it may still be loading its model.
-        check_seeds: generate one clip twice on servers of which it is not known whether they honour seeds.
-        slot_term_s: how long a silent holder keeps its slots.
-        detectors: the rules by which a lost job is recognised.
-    """
-
-    depth: int = 3
-    max_attempts: int = 6
-    poll_min_s: float = 0.25
-    poll_max_s: float = 5.0
-    backlog: int = 6
-    downloads: int = 8
-    download_tries: int = 5
-    download_limit_s: float = 180.0
-    gone_after_s: float = 30.0
-    start_attempts: int = 3
-    revive_s: float = 10.0
-    deadline_floor_s: float = 20.0
-    deadline_factor: float = 8.0
-    deadline_unmeasured_s: float = 600.0
-    check_seeds: bool = True
-    slot_term_s: float = 60.0
-    detectors: tuple[Detector, ...] = DETECTORS
-
-
-@dataclass(eq=False)
-class Flight:
-    """A job on a server."""
-
-    job: Job
-    task_id: str
-    seen: Sightings
-    submitted_at_s: float
-
-
-@dataclass(frozen=True)
-class Landed:
-    """A verified take, ready to be stored."""
-
-    job: Job
-    path: Path
-    sha256: str
-    audio: AudioFacts
-    item: ResultItem
-    queue_s: float
-    server_s: float
-    capabilities: Capabilities
 
 
 class Run(Protocol):
@@ -161,25 +92,6 @@ class Run(Protocol):
         ...
 
 
-@dataclass
-class Pace:
-    """How fast a server finishes our jobs, learnt while it works."""
-
-    seconds: float | None = None
-    measured: int = 0
-    last_done_s: float | None = None
-
-    def finished(self, count: int, now_s: float, *, since_s: float) -> None:
-        """Take in that `count` jobs were seen finished; the oldest of them was submitted at `since_s`."""
-        started_s = since_s if self.last_done_s is None else max(self.last_done_s, since_s)
-        each_s = max(now_s - started_s, 0.0) / count
-        known = self.seconds if self.measured else None
-        weight = 0.3 if self.measured >= 3 else 0.5
-        self.seconds = each_s if known is None else (1 - weight) * known + weight * min(each_s, 4 * known + 1.0)
-        self.measured += count
-        self.last_done_s = now_s
-
-
 class Lane:
     """The lane of one server."""
 
@@ -208,6 +120,7 @@ class Lane:
         self._broken = asyncio.Event()
         self._server_s: float | None = None
         self._looked_up_s = float("-inf")
+        self._revival_due_s = 0.0
 
     # ---- small helpers ---------------------------------------------------------------------------------------------
 
@@ -284,8 +197,8 @@ class Lane:
                 await self._start()
             elif self.state is LaneState.GONE:
                 await self._give_everything_back()
-                await pool.changed(self.settings.revive_s)
-                if not pool.over:
+                await self._sleep_until_due_or_over()
+                if not pool.over and self._now_s() >= self._revival_due_s:
                     await self._revive()
             else:
                 await self._refill()
@@ -300,6 +213,13 @@ class Lane:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 await self._broken.wait()
+
+    async def _sleep_until_due_or_over(self) -> None:
+        """GONE: wait until it is time to look whether the server is back."""
+        if self._now_s() >= self._revival_due_s:
+            self._revival_due_s = self._now_s() + self.settings.revive_s
+        while not self.run_.pool.over and (left_s := self._revival_due_s - self._now_s()) > 0:
+            await self.run_.pool.changed(left_s)
 
     async def _idle(self) -> None:
         """Nothing of ours is on the server: wait for work, for a slot, for room."""
@@ -632,88 +552,29 @@ class Lane:
             known = await self._what_is_known_now()
             path = self.run_.scratch / f"{job.take_id}.{random.getrandbits(32):08x}.part"
             try:
-                fetched = await self._fetch_and_check(flight, item, path)
-                if fetched is None:
+                got = await fetched(
+                    self.client,
+                    item,
+                    path,
+                    duration_s=job.request.audio_duration,
+                    settings=self.settings,
+                    transfers=self.run_.downloads,
+                    in_thread=self._in_thread,
+                )
+                if isinstance(got, NotFetched):
+                    await self._job_failed(job, got.kind, got.why)
                     return
                 self._failed_takes.clear()
                 self._worked(WORK)
                 server_s = max(0.0, ended_s - began_s)
                 self._server_s = server_s if self._server_s is None else 0.8 * self._server_s + 0.2 * server_s
                 queue_s = max(0.0, began_s - flight.submitted_at_s)
-                await self.run_.landed(Landed(job, *fetched, item, queue_s, server_s, known), self)
+                await self.run_.landed(
+                    Landed(job, got.path, got.sha256, got.audio, item, queue_s, server_s, known), self
+                )
             finally:
                 for left in (path, path.with_suffix(".packed.flac")):
                     left.unlink(missing_ok=True)
         finally:
             self._fetching -= 1
             self.run_.pool.wake()
-
-    async def _fetch_and_check(
-        self, flight: Flight, item: ResultItem, path: Path
-    ) -> tuple[Path, str, AudioFacts] | None:
-        """Return the verified FLAC, its hash and what it is; or None, the job being charged."""
-        job = flight.job
-        thing = f"take {job.take_id} from {self.server.name}"
-        cap_bytes = download_cap_bytes(job.request.audio_duration)
-        kind, why = "download", ""
-        for attempt in range(self.settings.download_tries):
-            if attempt:
-                await asyncio.sleep(0.2 * 2**attempt * random.uniform(0.5, 1.0))
-            async with self.run_.downloads:
-                try:
-                    download = await self.client.fetch(
-                        item, to=path, cap_bytes=cap_bytes, limit_s=self.settings.download_limit_s
-                    )
-                    return await self._in_thread(_verified, download, thing)
-                except ServerAuthError:
-                    raise
-                except ServerRefusedError as error:
-                    kind, why = "download", str(error)
-                    break
-                except AudioError as error:
-                    kind, why = "bad_audio", str(error)
-                except ServerError as error:
-                    kind, why = "download", str(error)
-        await self._job_failed(job, kind, why)
-        return None
-
-
-async def ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait until every one has cleaned up, however often the waiting itself is cancelled."""
-    for task in tasks:
-        task.cancel()
-    for task in tasks:
-        await finished(task)
-
-
-async def finished(work: asyncio.Future[Any]) -> None:
-    """Wait until work is done, however often the waiting is cancelled; its outcome is not looked at."""
-    while not work.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait([work])
-
-
-def _verified(download: Download, thing: str) -> tuple[Path, str, AudioFacts]:
-    """Return a downloaded file as FLAC, with its hash, once it decoded to its end."""
-    audio = checked_audio(download.path, thing=thing)
-    path, audio = as_flac(download.path, audio, thing=thing)
-    if path == download.path:
-        return path, download.sha256, audio
-    with path.open("rb") as file:
-        return path, hashlib.file_digest(file, "sha256").hexdigest(), audio
-
-
-def span_on_server(flight: Flight, before_s: float | None, now_s: float, *, place: int, of: int) -> tuple[float, float]:
-    """Return when a job began and ended on its server, as far as polling shows it.
-
-    Args:
-        flight: the job.
-        before_s: when a job of ours was last seen finished before this poll.
-        now_s: this poll.
-        place, of: several jobs seen finished at once share the time between them.
-    """
-    seen = flight.seen
-    earliest_s = max(flight.submitted_at_s, before_s or 0.0, seen.queued_s or 0.0)
-    began_s = earliest_s if seen.running_s is None else (earliest_s + max(seen.running_s, earliest_s)) / 2
-    share_s = (now_s - began_s) / of
-    return began_s + place * share_s, began_s + (place + 1) * share_s

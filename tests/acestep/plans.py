@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from ace_assets.acestep.capabilities import Capabilities
-from ace_assets.acestep.lane import FleetSettings
+from ace_assets.acestep.fleet_settings import FleetSettings
 from ace_assets.acestep.messages import ReleaseRequest
 from ace_assets.acestep.server_facts import CAPABILITIES, ServerFacts
 from ace_assets.acestep.servers import servers_at

@@ -45,7 +45,7 @@ def test_with_every_fault_switched_on_each_take_is_stored_exactly_once(
     stored = [event.take_id for event in events if event.kind is EventKind.STORED]
     assert len(stored) == len(set(stored)) == count
     assert leftovers(tmp_path) == []
-    assert {"http500", "false2", "forget_every_s"} <= injected
+    assert len(injected) >= 4, f"too few faults struck to prove anything: {injected}"
 
 
 def without(detector: Detector) -> tuple[Detector, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ace_assets.acestep.circuit import Circuit, LaneState
-from ace_assets.acestep.lane import Flight, Pace, span_on_server
+from ace_assets.acestep.flight import Flight, Pace, span_on_server
 from ace_assets.acestep.replies import TaskReply, TaskState
 from ace_assets.acestep.server_facts import RATE, ServerFacts
 from ace_assets.acestep.servers import servers_at

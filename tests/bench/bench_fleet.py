@@ -27,7 +27,7 @@ import httpx
 
 from ace_assets.acestep.capabilities import Capabilities
 from ace_assets.acestep.fleet import generate
-from ace_assets.acestep.lane import FleetSettings
+from ace_assets.acestep.fleet_settings import FleetSettings
 from ace_assets.acestep.messages import ReleaseRequest
 from ace_assets.acestep.outcome import GenerationResult
 from ace_assets.acestep.server_facts import CAPABILITIES, ServerFacts
