@@ -107,7 +107,8 @@ def judge_ending(samples: NDArray[np.float32], sample_rate_hz: int, grains: Grai
     if count < 2:
         return Ending(before - active, fall_ms, 0.0, 0.0, 0.0, 0.0, body_flatness)
     run = slice(flat.size - 1 - count, flat.size - 1)
-    course = 10.0 * np.log10(energy[run])
+    # The first windows of the run may still hold some of the music.
+    course = 10.0 * np.log10(energy[run])[min(round(NOISE_WINDOW_S / NOISE_HOP_S), count // 2) :]
     last_ms = round(1000 * count * NOISE_HOP_S)
     level = 10.0 * np.log10(together[max(0, end - last_ms) : end].mean() + 1e-12)
     return Ending(
