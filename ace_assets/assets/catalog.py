@@ -12,8 +12,6 @@ from ace_assets.assets import pictures
 from ace_assets.assets.mastering import masters
 from ace_assets.assets.matrix import OWNERS
 from ace_assets.assets.work import working
-from ace_assets.catalog.build import build_release
-from ace_assets.catalog.package_input import release_rows
 from ace_assets.resources import StoreResource
 
 FAULTS_CHECK = "nothing_is_quarantined"
@@ -35,6 +33,9 @@ STALE_AFTER = dt.timedelta(hours=36)
 )
 def catalog(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult:
     """The quality-scored catalog that analysts query: built whole, checked, published, never locked; its report."""
+    from ace_assets.catalog.build import build_release  # late: a cell's worker needs no database
+    from ace_assets.catalog.package_input import release_rows
+
     with working(context):
         opened = store.open()
         released = build_release(opened, reason=f"run {context.run_id}")

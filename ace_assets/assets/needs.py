@@ -14,8 +14,6 @@ import polars as pl
 from ace_assets import tables
 from ace_assets.errors import PlanError, SchemaError
 from ace_assets.identity import canonical_json, hash_text
-from ace_assets.mastering.master import MASTERING_VERSION
-from ace_assets.scoring.cell import last_word
 from ace_assets.store import Store
 
 DONE_FACT = "work_hash"
@@ -46,6 +44,8 @@ def pinned_plan(store: Store) -> str:
 
 def work_hash(cell: pl.DataFrame, prompts: pl.DataFrame, takes: pl.DataFrame, word: str) -> str:
     """Return the hash of everything that a cell's masters follow from."""
+    from ace_assets.mastering.master import MASTERING_VERSION  # late: asking must not cost what mastering costs
+
     facts = {
         "cell": [cell.select(name).to_series().to_list() for name in OF_THE_CELL],
         "prompts": prompts.select("prompt_id", "title", "tracks_per_prompt").sort("prompt_id").rows(),
@@ -68,6 +68,8 @@ def work_hash_of(store: Store, plan_id: str, cell: str, word: str) -> str:
 
 def needs(store: Store, plan_id: str) -> Iterator[Need]:
     """Yield every cell of a plan that lacks something, in the plan's order."""
+    from ace_assets.scoring.cell import last_word
+
     cells = store.plan_table(plan_id, tables.Cells).partition_by("cell", as_dict=True, maintain_order=True)
     prompts = store.plan_table(plan_id, tables.Prompts).partition_by("cell", as_dict=True)
     takes = store.plan_table(plan_id, tables.PlannedTakes).partition_by("cell", as_dict=True)

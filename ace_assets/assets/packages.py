@@ -3,6 +3,8 @@
 Cadence: after a catalog, for the venues whose content changed. Source: the current release, venues.toml.
 """
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from ace_assets import progress
@@ -10,21 +12,23 @@ from ace_assets.assets.catalog import catalog
 from ace_assets.assets.matrix import OWNERS
 from ace_assets.assets.partitions import VENUES
 from ace_assets.assets.work import working
-from ace_assets.catalog.package_input import release_rows
-from ace_assets.packages.build import build_package, package_needed
-from ace_assets.packages.rows import ReleaseRows, select
-from ace_assets.packages.venues import read_venues, venue_named
 from ace_assets.resources import ConfigFiles, StoreResource
 from ace_assets.settings import config_file
 from ace_assets.store import Store
+
+if TYPE_CHECKING:
+    from ace_assets.packages.rows import ReleaseRows
 
 PROMISE_CHECK = "rotation_promise_kept"
 DELIVERABLE_CHECK = "package_is_deliverable"
 VENUES_FILE = "venues.toml"
 
 
-def current_rows(store: Store) -> ReleaseRows:
+def current_rows(store: Store) -> "ReleaseRows":
     """Return the rows that packages are made of now."""
+    from ace_assets.catalog.package_input import release_rows  # late, here and below: a cell's worker needs no database
+    from ace_assets.packages.rows import ReleaseRows
+
     found = release_rows(store)
     return ReleaseRows.checked(found.frame, found.release_id, found.released_at, found.cells)
 
@@ -34,6 +38,10 @@ def venues_needing_packages(store: Store) -> list[str]:
 
     A venue that may not play a single track yet needs none: its cells are a gap, not a fault.
     """
+    from ace_assets.packages.build import package_needed
+    from ace_assets.packages.rows import select
+    from ace_assets.packages.venues import read_venues
+
     rows = current_rows(store)
     venues = read_venues(config_file(VENUES_FILE))
     playable = {name: venue for name, venue in venues.items() if select(rows, venue).frame.height}
@@ -42,6 +50,9 @@ def venues_needing_packages(store: Store) -> list[str]:
 
 def venues_without_tracks(store: Store) -> list[str]:
     """Return the venues that may not play a single track of the current release, sorted."""
+    from ace_assets.packages.rows import select
+    from ace_assets.packages.venues import read_venues
+
     rows = current_rows(store)
     venues = read_venues(config_file(VENUES_FILE))
     return sorted(name for name, venue in venues.items() if not select(rows, venue).frame.height)
@@ -67,6 +78,9 @@ def export_packages(
     context: dg.AssetExecutionContext, store: StoreResource, config_files: ConfigFiles
 ) -> dg.MaterializeResult:
     """Audio, playlists, schedule, manifest with checksums, rights and what changed, for one venue."""
+    from ace_assets.packages.build import build_package
+    from ace_assets.packages.venues import read_venues, venue_named
+
     name = context.partition_key
     with working(context, venue=name):
         opened = store.open()

@@ -22,7 +22,6 @@ from ace_assets.assets.packages import VENUES_FILE, venues_needing_packages
 from ace_assets.assets.partitions import CELLS, VENUES
 from ace_assets.automation.jobs import JOBS, REFRESH_TAG, catalog_job, cell_job, package_job, refresh_job
 from ace_assets.errors import AceAssetsError
-from ace_assets.packages.venues import read_venues
 from ace_assets.resources import StoreResource
 from ace_assets.settings import config_file
 
@@ -240,6 +239,8 @@ def _to_catalog(instance: dg.DagsterInstance, progress: Progress) -> Step:
 
 
 def _to_packages(instance: dg.DagsterInstance, progress: Progress, store: StoreResource) -> Step:
+    from ace_assets.packages.venues import read_venues
+
     instance.add_dynamic_partitions(VENUES.name or "", sorted(read_venues(config_file(VENUES_FILE))))
     opened = store.open()
     changed = venues_needing_packages(opened)
