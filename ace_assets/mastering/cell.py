@@ -188,7 +188,7 @@ def _tags(track_id: str, take: Mapping[str, Any], prompt: Mapping[str, Any]) -> 
         seed=take["requested_seed"],
         prompt_id=take["prompt_id"],
     )
-    return disclosed(tags, model=take["reported_model"] or take["requested_model"])
+    return disclosed(tags, model=take["reported_model"] or take["requested_model"], trained=not preview)
 
 
 def _events(
