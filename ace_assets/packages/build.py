@@ -148,6 +148,13 @@ def build_package(
         release.released_at.astimezone(venue.tz).date(),
         already_there=frozenset(base["tracks"]) if base else frozenset(),
     )
+    if not programme.entries:
+        raise PackageError(
+            f"venue {venue.venue_id}",
+            value=f"closed on all {venue.days} days from {programme.first_day}",
+            expected="opening hours within the programme's days",
+            remedy="raise days in venues.toml, 7 for a whole week",
+        )
     with store.scratch() as scratch:
         folder = scratch / package_id
         manifest = _fill(store, folder, programme, chosen, release, base, package_id, content, progress)

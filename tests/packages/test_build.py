@@ -345,6 +345,12 @@ def test_a_venue_that_may_play_nothing_says_why(tmp_path: Path) -> None:
         build_package(store, venue(), release([row(1, exportable=False), row(2, zone="spa")]))
 
 
+def test_a_programme_that_falls_on_closed_days_alone_says_so(tmp_path: Path) -> None:
+    place = short_venue(days=1, opening_hours={"daily": "09:00-09:01", "wednesday": "closed"})
+    with pytest.raises(PackageError, match="closed on all 1 days from 2026-11-25, .*raise days"):
+        build_package(Store(LocalBlobs(tmp_path)), place, release([row(1)]))
+
+
 def test_a_catalog_that_is_too_small_names_the_cells_of_the_missing_tracks(tmp_path: Path) -> None:
     store, rows = stored_catalog(
         tmp_path, 6, changes={n: {"genre": "bossa", "cell": "lobby.bossa.day.warm"} for n in (0, 1)}
