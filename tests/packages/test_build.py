@@ -347,7 +347,7 @@ def test_a_venue_that_may_play_nothing_says_why(tmp_path: Path) -> None:
 
 def test_a_programme_that_falls_on_closed_days_alone_says_so(tmp_path: Path) -> None:
     place = short_venue(days=1, opening_hours={"daily": "09:00-09:01", "wednesday": "closed"})
-    with pytest.raises(PackageError, match="closed on all 1 days from 2026-11-25, .*raise days"):
+    with pytest.raises(PackageError, match=r"closed on all 1 days from 2026-11-25, .*raise days"):
         build_package(Store(LocalBlobs(tmp_path)), place, release([row(1)]))
 
 
