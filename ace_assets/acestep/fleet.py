@@ -43,7 +43,7 @@ from ace_assets.acestep.server_facts import ServerFacts
 from ace_assets.acestep.servers import Server
 from ace_assets.acestep.slots import Slots
 from ace_assets.acestep.waiting import ended
-from ace_assets.errors import ConfigError, RequestError, ServerError, ServersGoneError, shorten
+from ace_assets.errors import ConfigError, RequestError, ServersGoneError, shorten
 from ace_assets.store import Store
 
 T = TypeVar("T")
@@ -427,18 +427,3 @@ def _in_own_thread(work: Callable[[], GenerationResult]) -> GenerationResult:
     """Run work on a thread of its own: the caller's event loop is busy."""
     with ThreadPoolExecutor(1, "fleet-run") as thread:
         return thread.submit(work).result()
-
-
-def reachable(servers: Sequence[Server]) -> None:
-    """Raise ServerError unless every server answers as an ACE-Step server; for a quick look before work starts."""
-
-    async def look_at_all() -> None:
-        async with open_http(servers) as http:
-            results = await asyncio.gather(
-                *(AceStepClient(server, http).health() for server in servers), return_exceptions=True
-            )
-        for found in results:
-            if isinstance(found, ServerError):
-                raise found
-
-    asyncio.run(look_at_all())
