@@ -203,6 +203,7 @@ def _workbench(database: Path, folder: Path) -> Iterator[duckdb.DuckDBPyConnecti
     )
     try:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")  # it would mix with what a command prints
         connection.execute("ATTACH ':memory:' AS stage")
         path = sql_files.sql_literal(str(database))
         connection.execute(f"ATTACH {path} AS rel (STORAGE_VERSION '{STORAGE_VERSION}')")

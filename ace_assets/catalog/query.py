@@ -144,6 +144,7 @@ def _attached(path: Path, stack: contextlib.ExitStack) -> duckdb.DuckDBPyConnect
         raise _not_a_catalog(path, error) from error
     connection.execute("USE catalog")
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")  # it would mix with what a command prints
     connection.execute("SET temp_directory = ''")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
