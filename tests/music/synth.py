@@ -117,13 +117,13 @@ def enveloped(studio: Studio, note: Floats, attack: float, release: float) -> Fl
 
 def kick(studio: Studio) -> Floats:
     t = studio.time(0.35)
-    return np.sin(2 * np.pi * (48 * t + 5 * (1 - np.exp(-30 * t)))) * np.exp(-9 * t)
+    return np.sin(2 * np.pi * (48 * t + 5 * (1 - np.exp(-30 * t)))) * np.exp(-9 * t) * (1 - t / 0.35)
 
 
 def hiss_hit(studio: Studio, low: float, high: float, decay: float, seconds: float) -> Floats:
     t = studio.time(seconds)
     band = signal.butter(2, [low, min(high, 0.45 * studio.rate)], "band", fs=studio.rate, output="sos")
-    return signal.sosfilt(band, studio.rng.standard_normal(t.size)) * np.exp(-decay * t)
+    return signal.sosfilt(band, studio.rng.standard_normal(t.size)) * np.exp(-decay * t) * (1 - t / seconds)
 
 
 def drums(studio: Studio, *, gain: float = 0.8, until: float | None = None) -> None:
