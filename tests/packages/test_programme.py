@@ -257,7 +257,7 @@ def catalogs(draw: st.DrawFn) -> list[dict[str, Any]]:
     ]
 
 
-@settings(max_examples=18, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=14, deadline=None, suppress_health_check=list(HealthCheck))
 @given(places(), catalogs())
 def test_every_programme_fills_the_hours_and_confesses_exactly_what_it_breaks(
     place_and_day: tuple[Venue, dt.date], rows: list[dict[str, Any]]
@@ -291,7 +291,7 @@ def test_a_catalog_with_enough_music_always_keeps_the_promise(
     check_by_hand(programme, rows)
 
 
-@settings(max_examples=18, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=14, deadline=None, suppress_health_check=list(HealthCheck))
 @given(places(), catalogs(), st.booleans())
 def test_what_a_programme_claims_is_what_its_schedule_says_when_it_is_recomputed(
     place_and_day: tuple[Venue, dt.date], rows: list[dict[str, Any]], chained: bool
@@ -355,7 +355,7 @@ def any_programme_exists(programme: Programme, rows: list[dict[str, Any]]) -> bo
     return extend([])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=45, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
         st.tuples(
