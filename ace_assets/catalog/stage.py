@@ -78,7 +78,6 @@ def put_store(
         SchemaError: the plan cannot be read, or is newer than this code.
         StoreError: the plan is missing.
     """
-    snapshot.find_foreign_rows(pinned, connection)
     put_files(connection, "read_takes", pinned.files["takes"])
     put_files(connection, "read_take_scores", pinned.files["take_scores"])
     # Small enough to keep, and read many times; the waveform is a picture, not a fact.
@@ -120,7 +119,8 @@ def query(connection: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, An
 
 def put_trusted(connection: duckdb.DuckDBPyConnection, store: Store) -> list[Finding]:
     """Stage the manifests without what two cells claim, and return that and the masters whose audio is not there."""
-    contested = query(connection, "claimed_twice")
+    doubtful = query(connection, "any_claimed_twice")[0]["doubtful"]
+    contested = query(connection, "claimed_twice") if doubtful else []
     put_frame(
         connection,
         "contested",

@@ -467,3 +467,17 @@ def test_the_claims_come_from_the_price_book() -> None:
     rows = {row["subject"]: row for row in build.stage.claims_frame().to_dicts()}
     assert rows["Mureka"]["high"] == pytest.approx(1000 / 15000)
     assert (rows["RTX 4090"]["low"], rows["RTX 4090"]["high"]) == (3.0, 5.0)
+
+
+def test_a_cell_with_a_long_name_is_not_taken_for_another(tmp_path: Path) -> None:
+    """Statistics of a Parquet column may be cut short; they are only a first look."""
+    made = synthetic.frames(6, cells=6, seed=3)
+    cell = made["cells"]["cell"][0]
+    long = "lobby." + "very-" * 30 + "long.morning.warm"
+    renamed = {
+        name: frame.with_columns(pl.col("cell").replace(cell, long)) if "cell" in frame.columns else frame
+        for name, frame in made.items()
+    }
+    store = synthetic.write_store(tmp_path / "data", renamed).store
+    assert build_release(store, reason="test").quarantined == ()
+    assert one(store, f"select count(*) from takes where cell = '{long}'") == made["takes"].filter(cell=cell).height
