@@ -10,7 +10,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -23,6 +24,8 @@ from ace_assets import __version__
 from ace_assets.errors import AceAssetsError, ConfigError, shorten
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from ace_assets.commands.campaign_run import CampaignReport
     from ace_assets.scoring.files import FileResult
     from ace_assets.store import Store
@@ -51,6 +54,7 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 
+LINE_EVERY_S = 3.0
 DEBUG_ENV = "ACE_DEBUG"  # 1: show where an unexpected error came from
 PIPED_WIDTH = 160  # columns where nobody's terminal says how wide it is
 _width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
@@ -656,13 +660,34 @@ def review_import(file: Path, reviewer: Annotated[str, typer.Option(help="Who li
 # ---- packages ------------------------------------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def _told() -> Iterator[Callable[[int, int, str], None]]:
+    """Show how far long work is: a bar on a terminal, a line every few seconds elsewhere, on standard error."""
+    from rich.progress import Progress
+
+    last_s = time.monotonic()
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(done: int, total: int, what: str) -> None:
+            nonlocal last_s
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+            if not err.is_terminal and time.monotonic() - last_s > LINE_EVERY_S:
+                last_s = time.monotonic()
+                err.print(f"{what} {done}/{total}", markup=False)
+
+        yield tell
+
+
 @package_app.command("verify")
 def package_verify(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A package folder or zip.")]) -> None:
     """Check a package: checksums, tags, loudness, playlists, rotation; names each problem."""
     from ace_assets.packages.verify import verify
 
-    with _counting("verifying", 1):
-        report = verify(folder)
+    with _told() as tell:
+        report = verify(folder, tell)
     for problem in report.problems:
         _say(str(problem))
     _say(f"{folder}: {'good' if not report.problems else f'{len(report.problems)} problems'}")
@@ -678,7 +703,12 @@ def package_deliver(
     """Deliver a venue's latest package: resumable, only what changed, never visible half done."""
     from ace_assets.packages.delivery import deliver
 
-    _say(str(deliver(_store(), venue, target, force=force)))
+    with _told() as tell:
+        done = deliver(_store(), venue, target, force=force, progress=tell)
+    _say(f"{done.target}: package {done.package_id}, {done.files} files, {done.bytes / 1e6:,.1f} MB, complete")
+    _say(f"sent now: {done.sent_files} files, {done.sent_bytes / 1e6:,.1f} MB")
+    if done.forced:
+        _say("it is marked NOT FOR DELIVERY and was delivered because of --force")
 
 
 if __name__ == "__main__":
