@@ -81,7 +81,8 @@ class Cells(Table):
     brand_include = _texts("brands that alone may play it; empty: any")
     brand_exclude = _texts("brands that may never play it")
     matrix_prompt_ids = _texts(
-        "every prompt that the matrix makes of it, also those beyond this campaign: what is not here is superseded", nullable=True
+        "every prompt that the matrix makes of it, also those beyond this campaign: what is not here is superseded",
+        nullable=True,
     )
 
 
