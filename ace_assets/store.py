@@ -129,6 +129,10 @@ class Store:
                     if stale and path.stat().st_mtime < limit:
                         path.unlink()
                         swept += 1
+        for work in (root / "scratch").glob("work-*"):
+            with contextlib.suppress(OSError):  # one that still holds something stays
+                if work.stat().st_mtime < limit:
+                    work.rmdir()
         return swept
 
     @contextlib.contextmanager
