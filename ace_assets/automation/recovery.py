@@ -24,7 +24,7 @@ from ace_assets.store import Store
 UNDER_WAY = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.CANCELING]
 LOST = {WorkerStatus.FAILED, WorkerStatus.NOT_FOUND}
 PACKAGE_JOB = package_job.name
-GRACE_S = 60.0
+GRACE_S = 120.0  # a busy machine needs a while from a launched process to its first asset
 WATCH_EVERY_S = 60
 WHY = "orphaned: its process is gone (host restart or kill); the store keeps what was finished, rerun the partition"
 

@@ -111,21 +111,19 @@ def kill(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGKILL)
         process.wait(timeout=15)
 
 
-def write_config(folder: Path, cells: int) -> None:
+def write_config(folder: Path, cells: int, *, takes: int = 2) -> None:
     """Write a matrix of some cells over three zones, one track of ten seconds each, a campaign and a venue."""
     source = shipped.path("config") / "genre_matrix.csv"
     with source.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
+    firsts = {(row["zone"], row["genre"]): row for row in reversed(rows)}
+    rows.sort(key=lambda row: firsts[row["zone"], row["genre"]] is not row)  # another genre for each, while there are
     chosen: list[dict[str, str]] = []
-    for row in rows:
-        genres = {(r["zone"], r["genre"]) for r in chosen}
-        if (row["zone"], row["genre"]) in genres or sum(r["zone"] == row["zone"] for r in chosen) >= -(-cells // 3):
-            continue
-        chosen.append(
-            row
-            | {"duration_min_s": "10", "duration_max_s": "12", "allow_unstable": "yes", "takes_per_prompt": "2"}
-            | {"takes_limit": "2", "target_tracks": "1"}
-        )
+    for zone in ("lobby", "retail", "spa"):
+        for row in [row for row in rows if row["zone"] == zone][: -(-cells // 3)]:
+            row.update(duration_min_s="10", duration_max_s="12", allow_unstable="yes", target_tracks="1")
+            row.update(takes_per_prompt=str(takes), takes_limit=str(takes))
+            chosen.append(row)
     write_matrix(folder, chosen[:cells])
     (folder / "campaigns.toml").write_text(CAMPAIGNS, encoding="utf-8")
     (folder / "venues.toml").write_text(VENUE, encoding="utf-8")
@@ -205,13 +203,13 @@ class Deployment:
         with pytest_env(self.env), dg.DagsterInstance.from_config(str(self.home)) as instance:
             yield instance
 
-    def prepare(self, *, cells: int, dagster_yaml: str | None = None) -> None:
+    def prepare(self, *, cells: int, takes: int = 2, dagster_yaml: str | None = None) -> None:
         """Write the configuration."""
         self.home.mkdir(parents=True)
         shipped_yaml = (shipped.path("dagster_home") / "dagster.yaml").read_text(encoding="utf-8")
         quick = (dagster_yaml or shipped_yaml).replace("poll_interval_seconds: 30", "poll_interval_seconds: 2")
         (self.home / "dagster.yaml").write_text(quick, encoding="utf-8")
-        write_config(self.config, cells)
+        write_config(self.config, cells, takes=takes)
 
     # ---- processes -------------------------------------------------------------------------------------------------
 
