@@ -24,6 +24,7 @@ from ace_assets.errors import AudioError
 
 MAX_DECODED_BYTES = 4 * 2**30  # three hours of 48 kHz stereo; more belongs into blocks
 BLOCK_S = 10.0
+OGG_SLACK_S = 0.5  # whole Ogg files of old encoders declare up to this much more than their packets hold
 FLAC_COMPRESSION = 0.5  # of 0..1 as soundfile counts; 1.0 takes twice the time for 1 % (AUDIO.md)
 MP3_BITRATE_KBPS = 320
 MP3_QUALITY = 5  # LAME's scale; 3 sounds the same in band SNR and takes a third longer (AUDIO.md)
@@ -119,7 +120,7 @@ def decode(path: Path, *, max_bytes: int = MAX_DECODED_BYTES) -> Audio:
         for block in _blocks(path, file, info):
             samples[position : position + len(block)] = block
             position += len(block)
-        return Audio(samples, info.sample_rate_hz)
+        return Audio(samples[:position], info.sample_rate_hz)
 
 
 def decode_blocks(path: Path, *, block_s: float = BLOCK_S) -> Iterator[NDArray[np.float32]]:
@@ -143,6 +144,8 @@ def _blocks(
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise _broken(path, f"an error after {position} frames: {error}") from error
         if not len(block):
+            if info.format == "ogg" and info.frames - position <= OGG_SLACK_S * info.sample_rate_hz:
+                return
             raise _broken(path, f"{position} of {info.frames} frames")
         position += len(block)
         yield block

@@ -30,6 +30,8 @@ RANGE_PERCENTILES = (0.10, 0.95)  # Tech 3342
 LOUDNESS_OFFSET_DB = -0.691  # BS.1770-4, equation 2
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 192_000
 MAX_CHANNELS = 2
+_LARGEST_ENERGY = 1.7e308  # float64, less than infinity
+_LARGEST_SAMPLE = 3.5e38  # float32 ends just below
 _CHUNK_S = 10  # what one call of the compiled loops sees: whole seconds, so that hops end where chunks do
 
 
@@ -171,10 +173,11 @@ def _sum_hops(
             p1, p2, q1, q2 = _flushed(p1), _flushed(p2), _flushed(q1), _flushed(q2)
         if stereo and right_energy == 0.0:
             r1, r2, s1, s2 = _flushed(r1), _flushed(r2), _flushed(s1), _flushed(s2)
-        if not math.isfinite(left_energy + right_energy):
+        # Comparisons, for `isfinite` subtracts a number from itself, which relaxed arithmetic takes for zero.
+        if not left_energy + right_energy <= _LARGEST_ENERGY:
             for i in range(first, ends[hop]):
                 for channel in range(channels):
-                    if not math.isfinite(samples[i, channel]):
+                    if not abs(samples[i, channel]) <= _LARGEST_SAMPLE:
                         broken += 1
                         break
         sums[hop, 0] = weighted_left
