@@ -55,7 +55,7 @@ def generated_audio(context: dg.AssetExecutionContext, store: StoreResource, ace
                     progress=lambda event: _tell(cell, event),
                 )
         _refuse_incomplete(cell, outcome)
-    return _result(outcome)
+    return _result(context, outcome)
 
 
 def _tell(cell: str, event: FleetEvent) -> None:
@@ -85,11 +85,11 @@ def _refuse_incomplete(cell: str, outcome: CellTakes) -> None:
     )
 
 
-def _result(outcome: CellTakes) -> dg.MaterializeResult:
+def _result(context: dg.AssetExecutionContext, outcome: CellTakes) -> dg.MaterializeResult:
     frame = outcome.frame
     clamped = frame.filter(pl.col("duration_clamped").fill_null(value=False)).height
-    return dg.MaterializeResult(
-        metadata={
+    context.add_asset_metadata(  # a result's metadata would be stored twice
+        {
             "dagster/row_count": frame.height,
             "plan_id": outcome.plan_id,
             "takes_planned": outcome.planned,
@@ -100,13 +100,15 @@ def _result(outcome: CellTakes) -> dg.MaterializeResult:
             "server_seconds": round(float(frame["server_s"].sum() or 0.0), 2),
             "preview": bool(frame["preview"].any()),
             "servers": ", ".join(sorted(set(frame["server"].drop_nulls()))),
-        },
+        }
+    )
+    return dg.MaterializeResult(
         check_results=[
             dg.AssetCheckResult(
                 check_name=LENGTH_CHECK,
                 passed=clamped == 0,
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"clamped_takes": clamped},
+                metadata={"clamped_takes": clamped} if clamped else None,
             )
         ],
     )

@@ -58,8 +58,8 @@ def masters(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mater
         > LOUDNESS_TOLERANCE_LU + 1e-6
     )
     over = active.filter(pl.col("true_peak_dbtp") > pl.col("ceiling_dbtp"))
-    return dg.MaterializeResult(
-        metadata={
+    context.add_asset_metadata(  # a result's metadata would be stored twice
+        {
             "dagster/row_count": outcome.frame.height,
             "plan_id": outcome.plan_id,
             "tracks": active.height,
@@ -71,9 +71,19 @@ def masters(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Mater
             "tracks_made": pictures.markdown_table(
                 active, ["track_id", "title", "integrated_loudness_lufs", "true_peak_dbtp", "duration_s"], most=10
             ),
-        },
+        }
+    )
+    return dg.MaterializeResult(
         check_results=[
-            dg.AssetCheckResult(check_name=LOUDNESS_CHECK, passed=off.height == 0, metadata={"tracks_off": off.height}),
-            dg.AssetCheckResult(check_name=PEAK_CHECK, passed=over.height == 0, metadata={"tracks_over": over.height}),
+            dg.AssetCheckResult(
+                check_name=LOUDNESS_CHECK,
+                passed=off.height == 0,
+                metadata={"tracks_off": off.height} if off.height else None,
+            ),
+            dg.AssetCheckResult(
+                check_name=PEAK_CHECK,
+                passed=over.height == 0,
+                metadata={"tracks_over": over.height} if over.height else None,
+            ),
         ],
     )

@@ -49,8 +49,8 @@ def take_scores(context: dg.AssetExecutionContext, store: StoreResource) -> dg.M
     failures = (
         frame.select(pl.concat_list("gate_failures", "fit_failures").alias("failure")).explode("failure").drop_nulls()
     )
-    return dg.MaterializeResult(
-        metadata={
+    context.add_asset_metadata(  # a result's metadata would be stored twice
+        {
             "dagster/row_count": frame.height,
             "plan_id": outcome.plan_id,
             "takes_measured_now": outcome.measured,
@@ -65,13 +65,15 @@ def take_scores(context: dg.AssetExecutionContext, store: StoreResource) -> dg.M
                 ["take_id", "signal_score", "tempo_match", "measured_key", "fate", "why"],
                 most=8,
             ),
-        },
+        }
+    )
+    return dg.MaterializeResult(
         check_results=[
             dg.AssetCheckResult(
                 check_name=PROMPTS_CHECK,
                 passed=not lacking,
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"prompts_without": len(lacking)},
+                metadata={"prompts_without": len(lacking)} if lacking else None,
             )
         ],
     )

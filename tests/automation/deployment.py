@@ -207,7 +207,13 @@ class Deployment:
         """Write the configuration."""
         self.home.mkdir(parents=True)
         shipped_yaml = (shipped.path("dagster_home") / "dagster.yaml").read_text(encoding="utf-8")
-        quick = (dagster_yaml or shipped_yaml).replace("poll_interval_seconds: 30", "poll_interval_seconds: 2")
+        quick = dagster_yaml or shipped_yaml
+        for slow, fast in (
+            ("poll_interval_seconds: 30", "poll_interval_seconds: 2"),
+            ("end_seconds: 60", "end_seconds: 2"),
+        ):
+            assert slow in quick
+            quick = quick.replace(slow, fast)
         (self.home / "dagster.yaml").write_text(quick, encoding="utf-8")
         write_config(self.config, cells, takes=takes)
 

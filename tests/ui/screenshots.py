@@ -76,7 +76,7 @@ def take_pictures(page: Page, url: str, folder: Path) -> list[Path]:
     time.sleep(SETTLE_S)
     files.append(picture("lineage"))
     show(f"assets/generated_audio?view=partitions&partition={failed}")
-    page.get_by_text("Failed", exact=True).first.wait_for()
+    time.sleep(SETTLE_S)  # the cell's own status comes last
     files.append(picture("failed_cells"))
     show(f"runs/{run_id}")
     page.get_by_text("[Show Markdown]").first.click()
