@@ -18,7 +18,7 @@ from ace_assets.errors import SchemaError
 from ace_assets.scoring.selection import accepted
 from ace_assets.store import Store
 
-RECENT_RUNS = 200
+RECENT_RUNS = 1_000  # more than a refresh of the full catalog has
 
 
 @dataclass

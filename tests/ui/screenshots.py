@@ -70,11 +70,14 @@ def take_pictures(page: Page, url: str, folder: Path) -> list[Path]:
         time.sleep(SETTLE_S)
 
     files = []
+    page.set_viewport_size({"width": 1700, "height": 420})
     show("asset-groups")
     page.get_by_role("button", name="Hide navigation").click()
+    page.mouse.click(340, 80)  # the list of groups gives its place to the graph
     page.keyboard.press("Alt+e")  # expands every group
     time.sleep(SETTLE_S)
     files.append(picture("lineage"))
+    page.set_viewport_size({"width": 1280, "height": 800})
     show(f"assets/generated_audio?view=partitions&partition={failed}")
     time.sleep(SETTLE_S)  # the cell's own status comes last
     files.append(picture("failed_cells"))
