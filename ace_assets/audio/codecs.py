@@ -117,8 +117,7 @@ def decode(path: Path, *, max_bytes: int = MAX_DECODED_BYTES) -> Audio:
             )
         samples = np.empty((info.frames, info.channels), np.float32)
         position = 0
-        for block in _blocks(path, file, info):
-            samples[position : position + len(block)] = block
+        for block in _blocks(path, file, info, whole=samples):
             position += len(block)
         return Audio(samples[:position], info.sample_rate_hz)
 
@@ -133,14 +132,35 @@ def decode_blocks(path: Path, *, block_s: float = BLOCK_S) -> Iterator[NDArray[n
         yield from _blocks(path, file, _info(file), block_s=block_s)
 
 
+def decode_integer_blocks(
+    path: Path, dtype: type[np.int16] | type[np.int32], *, block_s: float = BLOCK_S
+) -> Iterator[NDArray[np.int16] | NDArray[np.int32]]:
+    """Yield (frames, channels) integers of a lossless file as `write_flac` and `write_wav` took them.
+
+    Raises:
+        AudioError: as `decode`, where it is met.
+    """
+    with _opened(path) as file:
+        yield from _blocks(path, file, _info(file), block_s=block_s, dtype=np.dtype(dtype).name)
+
+
 def _blocks(
-    path: Path, file: soundfile.SoundFile, info: AudioInfo, *, block_s: float = BLOCK_S
-) -> Iterator[NDArray[np.float32]]:
+    path: Path,
+    file: soundfile.SoundFile,
+    info: AudioInfo,
+    *,
+    block_s: float = BLOCK_S,
+    dtype: str = "float32",
+    whole: NDArray[np.float32] | None = None,
+) -> Iterator[Any]:
+    """Yield blocks in turn; they are parts of `whole` where that is given."""
     frames = max(1, round(block_s * info.sample_rate_hz))
     position = 0
     while position < info.frames:
+        wanted = min(frames, info.frames - position)
+        out = None if whole is None else whole[position : position + wanted]
         try:
-            block: NDArray[np.float32] = file.read(min(frames, info.frames - position), dtype="float32", always_2d=True)
+            block = file.read(wanted, dtype=dtype, always_2d=True, out=out)
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise _broken(path, f"an error after {position} frames: {error}") from error
         if not len(block):

@@ -27,45 +27,59 @@ def to_pcm16(samples: NDArray[np.float32], *, seed: int, first_frame: int = 0) -
         first_frame: where in the whole the first frame stands, when it comes in blocks.
     """
     pcm = np.empty(samples.shape, np.int16)
-    _quantise(samples, PCM16_SCALE, np.uint64(seed), np.uint64(first_frame), 1, pcm)
+    quantise(samples, pcm, seed=seed, first_frame=first_frame)
     return pcm
 
 
 def to_pcm24(samples: NDArray[np.float32], *, seed: int, first_frame: int = 0) -> NDArray[np.int32]:
     """Return (frames, channels) float samples as dithered 24-bit integers, left-justified in int32."""
     pcm = np.empty(samples.shape, np.int32)
-    _quantise(samples, PCM24_SCALE, np.uint64(seed), np.uint64(first_frame), 256, pcm)
+    quantise(samples, pcm, seed=seed, first_frame=first_frame)
     return pcm
+
+
+def quantise(
+    samples: NDArray[np.float32], pcm: NDArray[np.int16] | NDArray[np.int32], *, seed: int, first_frame: int = 0
+) -> None:
+    """Fill `pcm`, whose type says how many bits, as `to_pcm16` and `to_pcm24` do."""
+    flat, flat_pcm = samples.reshape(-1), pcm.reshape(-1)
+    low, high = np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32 & 0xFFFFFFFF)
+    first = np.uint32(first_frame * samples.shape[1] & 0xFFFFFFFF)
+    if pcm.dtype == np.int16:
+        # Single precision resolves a 256th of a step of 16 bits, and twice as many values at a time.
+        _quantise(flat, np.float32(PCM16_SCALE), np.float32(0.5), np.float32(2.0**-16), low, high, first, 1, flat_pcm)
+    else:
+        _quantise(flat, PCM24_SCALE, 0.5, 2.0**-16, low, high, first, 256, flat_pcm)
 
 
 @compiled
 def _quantise(
     samples: NDArray[np.float32],
-    scale: float,
-    seed: np.uint64,
-    first_frame: np.uint64,
+    scale: float | np.float32,
+    half: float | np.float32,
+    unit: float | np.float32,
+    low_seed: np.uint32,
+    high_seed: np.uint32,
+    first: np.uint32,
     justify: int,
     pcm: NDArray[np.int16] | NDArray[np.int32],
 ) -> None:
-    """Fill `pcm` with rounded, dithered samples times `justify`.
+    """Fill `pcm` with rounded, dithered values times `justify`; `scale`, `half` and `unit` have the type to reckon in.
 
-    The noise of a frame is a hash of its position (the finaliser of SplitMix64): frames are independent of each other.
-    Its 64 bits are four uniform numbers, two for each of two channels.
+    The noise of a value is a hash of its position (a product by an odd number and the finaliser of MurmurHash3): values
+    are independent of each other. Its 32 bits are two uniform numbers of 16.
     """
-    frames, channels = samples.shape
-    low, high = -scale, scale - 1.0
-    for i in range(frames):
-        mixed = seed + (first_frame + np.uint64(i + 1)) * np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        mixed = mixed ^ (mixed >> np.uint64(31))
-        for channel in range(channels):
-            first = np.int64(mixed & np.uint64(0xFFFF))
-            second = np.int64((mixed >> np.uint64(16)) & np.uint64(0xFFFF))
-            value = np.floor(float(samples[i, channel]) * scale + (first - second) * (1.0 / 65536.0) + 0.5)
-            value = 0.0 if np.isnan(value) else min(max(value, low), high)
-            pcm[i, channel] = int(value) * justify
-            mixed >>= np.uint64(32)
+    low, high = -scale, scale - half - half
+    for i in range(samples.size):
+        mixed = np.uint32(np.uint32(np.uint32(i) + first) * np.uint32(0x9E3779B1) + low_seed)
+        mixed = np.uint32(np.uint32(mixed ^ (mixed >> np.uint32(16))) * np.uint32(0x85EBCA6B) + high_seed)
+        mixed = np.uint32(np.uint32(mixed ^ (mixed >> np.uint32(13))) * np.uint32(0xC2B2AE35))
+        mixed = np.uint32(mixed ^ (mixed >> np.uint32(16)))
+        noise = np.int32(mixed & np.uint32(0xFFFF)) - np.int32(mixed >> np.uint32(16))
+        value = np.floor(samples[i] * scale + (noise * unit + half))
+        value = value if value > low else low
+        value = value if value < high else high
+        pcm[i] = 0 if np.isnan(samples[i]) else np.int32(value) * justify
 
 
 def seed_of(name: str) -> int:

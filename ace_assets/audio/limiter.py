@@ -23,7 +23,7 @@ RELEASE_S = 0.080
 MARGIN_DB = 0.01  # interpolating a limited signal can overshoot its envelope by a hair; the last step below is exact
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 _AUDIBLY = 0.99885  # -0.01 dB
-_BLOCK_S = 10.0
+_BLOCK_S = 2.0  # little enough for a processor's cache
 _NOTHING = np.zeros((0, 2), np.float32)
 _SETTLED = 1e-5  # the release has ended when the gain is this near to 1
 
@@ -49,16 +49,31 @@ class Limiter:
     Args:
         samples: (frames, channels) float32 in C order, finite.
         sample_rate_hz: frames per second.
+        highest: true peak of the samples, linear, where it is known: what stays below the ceiling needs no search.
     """
 
-    def __init__(self, samples: NDArray[np.float32], sample_rate_hz: int) -> None:
+    def __init__(self, samples: NDArray[np.float32], sample_rate_hz: int, *, highest: float = math.inf) -> None:
         self._samples = samples
         self._rate = sample_rate_hz
-        _peaks, self._bounds = true_peak.block_bounds(samples, true_peak.BOUND_GAIN, true_peak.BOUND_CURVATURE)
+        self._highest = highest
+        self._bounds: NDArray[np.float32] | None = None
+
+    def _run(self, gain_db: float, ceiling_dbtp: float) -> _Run:
+        gain = 10.0 ** (gain_db / 20.0)
+        threshold = 10.0 ** ((ceiling_dbtp - MARGIN_DB) / 20.0) / gain
+        if self._highest <= threshold:
+            blocks = -(-self._samples.size // true_peak.BLOCK_VALUES)
+            return _Run(self._samples, self._rate, np.full(blocks + 1, -1), np.ones((0, 1), np.float32), gain)
+        if self._bounds is None:
+            _peaks, self._bounds = true_peak.block_bounds(
+                self._samples, true_peak.BOUND_GAIN, true_peak.BOUND_CURVATURE
+            )
+        slots, needs = _needed_gain(self._samples, self._bounds, threshold, true_peak.PHASES)
+        return _Run(self._samples, self._rate, slots, needs, gain)
 
     def plan(self, *, gain_db: float, ceiling_dbtp: float) -> Limiting:
         """Return what limiting would do after a plain gain."""
-        run = _Run(self._samples, self._rate, self._bounds, gain_db, ceiling_dbtp)
+        run = self._run(gain_db, ceiling_dbtp)
         run.shape(0, len(self._samples), _NOTHING)
         return run.result()
 
@@ -68,7 +83,7 @@ class Limiter:
         What is yielded can pass the ceiling by a hair, since interpolating a limited signal is not limiting an
         interpolated one; `limit` is exact.
         """
-        run = _Run(self._samples, self._rate, self._bounds, gain_db, ceiling_dbtp)
+        run = self._run(gain_db, ceiling_dbtp)
         step = round(_BLOCK_S * self._rate / true_peak.BLOCK_VALUES) * true_peak.BLOCK_VALUES
         scratch = np.empty((min(step, len(self._samples)), self._samples.shape[1]), np.float32)
         for first in range(0, len(self._samples), step):
@@ -105,15 +120,14 @@ class _Run:
         self,
         samples: NDArray[np.float32],
         sample_rate_hz: int,
-        bounds: NDArray[np.float32],
-        gain_db: float,
-        ceiling_dbtp: float,
+        slots: NDArray[np.int64],
+        needs: NDArray[np.float32],
+        gain: float,
     ) -> None:
         self._samples = samples
         self._rate = sample_rate_hz
-        self._gain = 10.0 ** (gain_db / 20.0)
-        threshold = 10.0 ** ((ceiling_dbtp - MARGIN_DB) / 20.0) / self._gain
-        self._slots, self._needs = _needed_gain(samples, bounds, threshold, true_peak.PHASES)
+        self._gain = gain
+        self._slots, self._needs = slots, needs
         lookahead = max(1, round(LOOKAHEAD_S * sample_rate_hz))
         self._release = 1.0 - math.exp(-1.0 / (RELEASE_S * sample_rate_hz))
         self._ring = np.ones(lookahead)

@@ -126,8 +126,8 @@ def info_frame(stream: bytes | bytearray, frames: int) -> bytes:
     frame[extension + 20] = min(first.bitrate_kbps, 255)
     frame[extension + 21 : extension + 24] = (ENCODER_DELAY_FRAMES << 12 | padding).to_bytes(3, "big")
     frame[extension + 28 : extension + 32] = struct.pack(">I", total)
-    frame[extension + 32 : extension + 34] = struct.pack(">H", _crc16(np.frombuffer(stream, np.uint8), _CRC_TABLE))
-    head_crc = _crc16(np.frombuffer(bytes(frame[: extension + 34]), np.uint8), _CRC_TABLE)
+    frame[extension + 32 : extension + 34] = struct.pack(">H", _crc16(np.frombuffer(stream, np.uint8), _CRC_TABLES))
+    head_crc = _crc16(np.frombuffer(bytes(frame[: extension + 34]), np.uint8), _CRC_TABLES)
     frame[extension + 34 : extension + 36] = struct.pack(">H", head_crc)
     return bytes(frame)
 
@@ -146,20 +146,33 @@ def _roomy_header(head: bytes | bytearray, first: FrameHeader) -> tuple[bytes, F
     )
 
 
-def _crc_table() -> NDArray[np.uint16]:
-    """Return the table of CRC-16 with the reflected polynomial 0xA001, the checksum of LAME's tag."""
+def _crc_tables() -> NDArray[np.int64]:
+    """Return the tables, (8, 256), of CRC-16 with the reflected polynomial 0xA001, the checksum of LAME's tag.
+
+    Row k holds what a byte does to the checksum when k further bytes follow it.
+    """
     table = np.arange(256, dtype=np.uint16)
     for _ in range(8):
         table = np.where(table & 1, table >> 1 ^ 0xA001, table >> 1).astype(np.uint16)
-    return table
+    tables = [table]
+    for _ in range(7):
+        tables.append(tables[-1] >> 8 ^ table[tables[-1] & 0xFF])
+    return np.array(tables, np.int64)
 
 
-_CRC_TABLE = _crc_table()
+_CRC_TABLES = _crc_tables()
 
 
 @compiled
-def _crc16(data: NDArray[np.uint8], table: NDArray[np.uint16]) -> int:
+def _crc16(data: NDArray[np.uint8], tables: NDArray[np.int64]) -> int:
     crc = 0
-    for value in data:
-        crc = (crc >> 8) ^ int(table[(crc ^ int(value)) & 0xFF])
+    whole = data.size - data.size % 8
+    for i in range(0, whole, 8):  # eight bytes at a time: their look-ups do not wait for each other
+        low = (crc ^ np.int64(data[i])) & 0xFF
+        high = (crc >> 8) ^ np.int64(data[i + 1])
+        crc = tables[7, low] ^ tables[6, high]
+        for j in range(2, 8):
+            crc ^= tables[7 - j, data[i + j]]
+    for i in range(whole, data.size):
+        crc = (crc >> 8) ^ tables[0, (crc ^ np.int64(data[i])) & 0xFF]
     return crc

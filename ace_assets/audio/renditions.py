@@ -21,7 +21,7 @@ import soxr
 from numpy.typing import NDArray
 
 from ace_assets.audio import codecs, dither
-from ace_assets.audio.limiter import limit
+from ace_assets.audio.limiter import Limiter, limit
 from ace_assets.audio.loudness import Loudness, Meter, loudness_of, measure_blocks
 from ace_assets.audio.tags import TrackTags, write_tags
 from ace_assets.errors import AudioError, MasteringError
@@ -31,9 +31,12 @@ LOUDNESS_TOLERANCE_LU = 0.1  # between what was meant and what a decoded file me
 MP3_TOLERANCE_LU = 0.08  # what a codec may take from a master that is itself within 0.01 of its target
 PEAK_TOLERANCE_DB = 0.0005  # rounding of a decibel value, not of a signal
 MP3_DELIVERY_RATES_HZ = (44_100, 48_000)  # other rates are resampled; every player knows these two
-MAX_MP3_TRIES = 4
+MAX_MP3_TRIES = 12
+MP3_TRIES_FOR_LEVEL = 4
+MAX_MP3_SHORTFALL_LU = 3.0  # more is no codec's doing
 _MP3_STEP_DB = 0.05  # below what the last try asks for
-_READ_FRAMES_S = 5.0
+_READ_FRAMES_S = 2.0  # little enough for a processor's cache
+_LIMIT_PIECE_S, _LIMIT_BEFORE_S, _LIMIT_AFTER_S = 20.0, 1.5, 0.1
 
 Pcm = NDArray[np.int16] | NDArray[np.int32]
 
@@ -202,10 +205,17 @@ def measure_pcm(pcm: Pcm, sample_rate_hz: int) -> Loudness:
 
 def float_blocks(pcm: Pcm, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
     """Yield integer samples as a decoder would: float32, full scale 1.0."""
-    scale = np.float32(1.0 / dither.PCM16_SCALE if pcm.dtype == np.int16 else 1.0 / dither.PCM32_SCALE)
     frames = round(_READ_FRAMES_S * sample_rate_hz)
     for first in range(0, len(pcm), frames):
-        yield pcm[first : first + frames].astype(np.float32) * scale
+        yield as_floats(pcm[first : first + frames])
+
+
+def as_floats(pcm: Pcm | NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a copy of samples as float32, full scale 1.0."""
+    samples = pcm.astype(np.float32)
+    if pcm.dtype != np.float32:
+        samples *= np.float32(1.0 / dither.PCM16_SCALE if pcm.dtype == np.int16 else 1.0 / dither.PCM32_SCALE)
+    return samples
 
 
 def _encode_mp3(
@@ -219,11 +229,12 @@ def _encode_mp3(
     tags: TrackTags | None,
 ) -> Rendition:
     rate_hz = mp3_rate_hz(sample_rate_hz)
+    meant = pcm if rate_hz == sample_rate_hz else _resampled(pcm, sample_rate_hz, rate_hz)
     source = pcm.view(np.int16) if pcm.dtype == np.int16 and rate_hz == sample_rate_hz else None
     gain_db, limit_to_dbtp = 0.0, min(ceiling_dbtp, _decoded_peak(final_path, loudness))
-    for _ in range(MAX_MP3_TRIES):
+    for tried in range(1, MAX_MP3_TRIES + 1):
         if source is None:
-            source = _requantised(pcm, sample_rate_hz, rate_hz, gain_db, limit_to_dbtp)
+            source = _limited_pcm16(meant, rate_hz, gain_db, limit_to_dbtp)
         codecs.write_mp3(path, source, rate_hz, bitrate_kbps=bitrate_kbps)
         info = codecs.probe(path)
         decoded = measure_blocks(
@@ -231,13 +242,19 @@ def _encode_mp3(
         )
         overshoot_db = _decoded_peak(final_path, decoded) - ceiling_dbtp
         missing_lu = _missing_lu(final_path, decoded, loudness)
-        if overshoot_db <= 0.0 and abs(missing_lu) <= MP3_TOLERANCE_LU:
+        level_matters = tried < MP3_TRIES_FOR_LEVEL  # afterwards the ceiling alone counts: a little softer is no fault
+        if overshoot_db <= 0.0 and (
+            abs(missing_lu) <= MP3_TOLERANCE_LU or (not level_matters and 0.0 < missing_lu <= MAX_MP3_SHORTFALL_LU)
+        ):
             break
         if overshoot_db > 0.0:
-            limit_to_dbtp -= overshoot_db + _MP3_STEP_DB
+            limit_to_dbtp -= overshoot_db + _MP3_STEP_DB * tried
         elif missing_lu > 0.0:  # louder needs room where the peaks are dense; the ceiling still holds
             limit_to_dbtp = min(ceiling_dbtp, limit_to_dbtp + missing_lu + _MP3_STEP_DB)
-        gain_db += missing_lu
+        if level_matters or missing_lu < 0.0:
+            gain_db += missing_lu
+        elif overshoot_db > 0.0:  # what limiting did not settle, turning everything down does
+            gain_db = min(gain_db, 0.0) - overshoot_db - _MP3_STEP_DB * tried
         source = None
     else:
         raise _failed(
@@ -266,21 +283,43 @@ def mp3_rate_hz(sample_rate_hz: int) -> int:
     return 44_100 if sample_rate_hz % 11_025 == 0 else 48_000
 
 
-def _requantised(pcm: Pcm, sample_rate_hz: int, rate_hz: int, gain_db: float, ceiling_dbtp: float) -> NDArray[np.int16]:
-    samples = np.concatenate(list(float_blocks(pcm, sample_rate_hz)))
-    if rate_hz != sample_rate_hz:
-        frames = -(-len(samples) * rate_hz // sample_rate_hz)
-        resampled = soxr.resample(samples, sample_rate_hz, rate_hz, quality="VHQ").astype(np.float32, copy=False)
-        samples = np.zeros((frames, pcm.shape[1]), np.float32)
-        samples[: min(frames, len(resampled))] = resampled[:frames]
-    limit(samples, rate_hz, gain_db=gain_db, ceiling_dbtp=ceiling_dbtp)
-    return dither.to_pcm16(samples, seed=len(samples))
+def _resampled(pcm: Pcm, sample_rate_hz: int, rate_hz: int) -> NDArray[np.float32]:
+    """Return integers as float samples at another rate, block by block, as many frames as the time takes there."""
+    samples = np.zeros((-(-len(pcm) * rate_hz // sample_rate_hz), pcm.shape[1]), np.float32)
+    stream = soxr.ResampleStream(sample_rate_hz, rate_hz, pcm.shape[1], dtype="float32", quality="VHQ")
+    read = position = 0
+    for block in float_blocks(pcm, sample_rate_hz):
+        read += len(block)
+        made = stream.resample_chunk(block, last=read == len(pcm))[: len(samples) - position]
+        samples[position : position + len(made)] = made
+        position += len(made)
+    return samples
+
+
+def _limited_pcm16(
+    meant: Pcm | NDArray[np.float32], rate_hz: int, gain_db: float, ceiling_dbtp: float
+) -> NDArray[np.int16]:
+    """Return samples with a gain, limited and dithered.
+
+    Piece by piece, each with as much before it as the limiter remembers and as much after it as it looks ahead: a long
+    track as floats would be the largest thing in memory.
+    """
+    limited = np.empty(meant.shape, np.int16)
+    step, before, after = (round(seconds * rate_hz) for seconds in (_LIMIT_PIECE_S, _LIMIT_BEFORE_S, _LIMIT_AFTER_S))
+    for first in range(0, len(meant), step):
+        start = max(0, first - before)
+        piece = as_floats(meant[start : first + step + after])
+        for position, block in Limiter(piece, rate_hz).blocks(gain_db=gain_db, ceiling_dbtp=ceiling_dbtp):
+            piece[position : position + len(block)] = block
+        here = limited[first : first + step]
+        dither.quantise(piece[first - start :][: len(here)], here, seed=len(meant), first_frame=first)
+    return limited
 
 
 def _counted(path: Path, final_path: Path, expected: int, found: int) -> Iterator[NDArray[np.float32]]:
     if found != expected:
         raise _failed(final_path, f"{found} frames", f"{expected} frames")
-    yield from codecs.decode_blocks(path)
+    yield from codecs.decode_blocks(path, block_s=_READ_FRAMES_S)
 
 
 def _check_identical(path: Path, final_path: Path, pcm: Pcm, sample_rate_hz: int) -> None:
@@ -291,9 +330,12 @@ def _check_identical(path: Path, final_path: Path, pcm: Pcm, sample_rate_hz: int
             f"{info.frames} frames, {info.channels} channels at {info.sample_rate_hz} Hz",
             f"{len(pcm)} frames, {pcm.shape[1]} channels at {sample_rate_hz} Hz",
         )
-    meant = float_blocks(pcm, sample_rate_hz)
-    for decoded in codecs.decode_blocks(path, block_s=_READ_FRAMES_S):
-        if not np.array_equal(decoded, next(meant)):
+    position = 0
+    dtype = np.int16 if pcm.dtype == np.int16 else np.int32
+    for decoded in codecs.decode_integer_blocks(path, dtype, block_s=_READ_FRAMES_S):
+        meant = pcm[position : position + len(decoded)]
+        position += len(decoded)
+        if not np.array_equal(decoded, meant):
             raise _failed(final_path, "other samples", "the samples that were encoded")
 
 
@@ -371,7 +413,7 @@ def _read_pcm16(path: Path, info: codecs.AudioInfo) -> NDArray[np.int16]:
     """Return the integers of a 16-bit file."""
     pcm = np.empty((info.frames, info.channels), np.int16)
     position = 0
-    for block in codecs.decode_blocks(path):
-        pcm[position : position + len(block)] = block * np.float32(dither.PCM16_SCALE)
+    for block in codecs.decode_integer_blocks(path, np.int16):
+        pcm[position : position + len(block)] = block
         position += len(block)
     return pcm

@@ -20,6 +20,7 @@ from ace_assets.audio.loudness import (
 )
 
 SILENCE_DBFS = -60.0  # below it nothing is heard in a room at the target loudness
+SHORTEST_S = 0.5  # what stays of a take that is a single sound: what loudness needs, and a little
 TRIM_FADE_S = 0.010  # over a new edge, against clicks
 ENDING_S = 0.060  # what an ending is judged by (AUDIO.md, abrupt_ending)
 ENDING_DECAY_DB = 40.0  # a take whose last moments are this far below its body has ended by itself
@@ -88,6 +89,8 @@ def find_trim(
     )
     first = max(0, first_sound - round(head_silence_s * rate))
     last = min(len(samples), last_sound + 1 + round(tail_silence_s * rate))
+    last = min(len(samples), max(last, first + round(SHORTEST_S * rate)))
+    first = max(0, min(first, last - round(SHORTEST_S * rate)))
     click_guard = round(TRIM_FADE_S * rate)
     tail_fade = 0
     if last == len(samples) and _ends_abruptly(samples[first:last], rate):

@@ -7,9 +7,10 @@ error and leaves no file.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +25,15 @@ from ace_assets.audio.waveform import peaks
 from ace_assets.errors import AudioError, MasteringError
 from ace_assets.mastering.edges import Trim, apply_fades, fade_at, find_cues, find_trim
 from ace_assets.mastering.report import MasterReport
-from ace_assets.mastering.second_meter import SEGMENT_S, second_meter_lufs
+from ace_assets.mastering.second_meter import second_meter_lufs
 from ace_assets.mastering.settings import MasteringSettings
 
 MASTERING_VERSION = 1  # part of every master's identity: raise it when the same settings sound different
 WAVEFORM_STRETCHES = 400  # enough for a picture as wide as a table
-_GAIN_STEPS = 4
+_GAIN_STEPS = 24
 _GAIN_TOLERANCE_LU = 0.005
+_FORECASTS = 6
+_FORECAST_TOLERANCE_LU = 0.01
 
 
 def master(
@@ -40,15 +43,18 @@ def master(
     *,
     tags: TrackTags | None = None,
     statistics: BlockStatistics | None = None,
+    overwrite: bool = False,
 ) -> MasterReport:
     """Master one take and write its renditions.
 
     Args:
-        audio: the take; its samples are left as they are.
+        audio: the take.
         outputs: final path by rendition name (`flac`, `mp3`, `mp3-192`, `wav`); folders must exist.
         settings: how; the defaults if None.
         tags: what the files say about themselves; ReplayGain and cue points are filled in. None: no tags.
         statistics: of the whole take, where somebody has measured it already.
+        overwrite: the master may be made in the take's own memory, whose samples are lost then; they are left as they
+            are otherwise.
 
     Returns:
         What was done and measured.
@@ -92,17 +98,19 @@ def master(
         raise AudioError("take", value="silence", expected="sound", remedy="reject it")
     kept = samples[trim.first_frame : trim.last_frame]
     limit_to_dbtp = settings.ceiling_dbtp - settings.codec_headroom_db
-    limiter = Limiter(kept, rate)
-    gain_db, limiting, peaks_bind = _find_gain(limiter, _kept_statistics(taken, trim), settings, limit_to_dbtp)
-    pcm: Pcm = np.empty(kept.shape, np.int16 if settings.bit_depth == 16 else np.int32)
-    quantise = dither.to_pcm16 if settings.bit_depth == 16 else dither.to_pcm24
+    limiter = Limiter(kept, rate, highest=taken.true_peak)
+    gain_db, limiting, peaks_bind = _find_gain(limiter, trim, _kept_statistics(taken, trim), settings, limit_to_dbtp)
+    dtype = np.dtype(np.int16 if settings.bit_depth == 16 else np.int32)
+    pcm: Pcm = _room_in(samples, kept.size, dtype).reshape(kept.shape) if overwrite else np.empty(kept.shape, dtype)
     seed = dither.seed_of(f"{MASTERING_VERSION}:{len(kept)}:{rate}")
     for first, block in limiter.blocks(gain_db=gain_db, ceiling_dbtp=limit_to_dbtp):
         apply_fades(block, trim, first)
-        pcm[first : first + len(block)] = quantise(block, seed=seed, first_frame=first)
-    del limiter
+        dither.quantise(block, pcm[first : first + len(block)], seed=seed, first_frame=first)
+    frames_taken = len(samples)
+    channels = audio.channels
+    del limiter, kept, samples, audio  # where nobody else holds the take, only the master stays in memory
 
-    meter = Meter(rate, audio.channels)
+    meter = Meter(rate, channels)
     for block in renditions.float_blocks(pcm, rate):
         meter.add(block)
     finished = meter.statistics()
@@ -124,7 +132,9 @@ def master(
             )
             for name in sorted(outputs, key=lambda name: not name.startswith("mp3"))
         }
-        second_lufs = second_meter_lufs(_segments(pcm, rate), rate)
+        second_lufs = second_meter_lufs(
+            lambda first, last: renditions.as_floats(pcm[first:last]), finished, reached_lufs
+        )
         written = {name: jobs[name].result() for name in outputs}
         if second_lufs is None or abs(second_lufs - reached_lufs) > LOUDNESS_TOLERANCE_LU:
             raise _failed(
@@ -140,12 +150,12 @@ def master(
         loudness_range_lu=result.loudness_range_lu,
         second_meter_lufs=second_lufs,
         head_trimmed_s=trim.first_frame / rate,
-        tail_trimmed_s=(len(samples) - trim.last_frame) / rate,
+        tail_trimmed_s=(frames_taken - trim.last_frame) / rate,
         tail_fade_s=trim.tail_fade_frames / rate,
         duration_s=len(pcm) / rate,
         frames=len(pcm),
         sample_rate_hz=rate,
-        channels=audio.channels,
+        channels=channels,
         cues=cues,
         waveform=_waveform(pcm),
         renditions=written,
@@ -169,39 +179,84 @@ def _kept_statistics(taken: BlockStatistics, trim: Trim) -> BlockStatistics:
 
 
 def _find_gain(
-    limiter: Limiter, before: BlockStatistics, settings: MasteringSettings, limit_to_dbtp: float
+    limiter: Limiter, trim: Trim, before: BlockStatistics, settings: MasteringSettings, limit_to_dbtp: float
 ) -> tuple[float, Limiting, bool]:
     """Return the gain that brings the limited samples to the target, or as near as limiting allows, and if that binds.
 
-    What the limiter takes from the loudness is predicted from its envelope: gain moves so slowly that weighting before
-    or after it makes no difference.
+    What the limiter takes from the loudness is forecast from its envelope, as if a sound were even within each 20 ms; it is
+    not, so what has been limited is then measured, and the forecast mended by what it was wrong.
     """
     loudness = loudness_of(before)
     if loudness.integrated_loudness_lufs is None or loudness.true_peak_dbtp is None:
         raise AudioError("take", value="no measurable loudness", expected="at least 0.4 s of sound", remedy="reject it")
     most_db = limit_to_dbtp - MARGIN_DB + settings.max_limiting_db - loudness.true_peak_dbtp
     gain_db = min(settings.target_lufs - loudness.integrated_loudness_lufs, most_db)
-    limiting = limiter.plan(gain_db=gain_db, ceiling_dbtp=limit_to_dbtp)
-    for _ in range(_GAIN_STEPS):
-        limited = loudness_of(
-            dataclasses.replace(before, k_energy=before.k_energy * limiting.hop_power_gain[:, None])
-        ).integrated_loudness_lufs
-        missing_lu = 0.0 if limited is None else settings.target_lufs - (limited + gain_db)
-        if abs(missing_lu) <= _GAIN_TOLERANCE_LU or (missing_lu > 0.0 and gain_db >= most_db):
+    error_lu = 0.0
+    for _ in range(_FORECASTS):
+        gain_db, limiting, forecast_lufs, bound = _forecast_gain(
+            limiter, before, settings.target_lufs - error_lu, gain_db, most_db, limit_to_dbtp
+        )
+        if limiting.max_reduction_db < _FORECAST_TOLERANCE_LU:
             break
-        gain_db = min(gain_db + missing_lu, most_db)
+        meter = Meter(before.sample_rate_hz, before.k_energy.shape[1], true_peak=False)
+        for first, block in limiter.blocks(gain_db=gain_db, ceiling_dbtp=limit_to_dbtp):
+            apply_fades(block, trim, first)
+            meter.add(block)
+        found_lufs = loudness_of(meter.statistics()).integrated_loudness_lufs
+        if found_lufs is None:
+            break
+        error_lu = found_lufs - forecast_lufs
+        if abs(found_lufs - settings.target_lufs) <= _FORECAST_TOLERANCE_LU:
+            break
+        if bound and found_lufs < settings.target_lufs:
+            break
+    return gain_db, limiting, bound
+
+
+def _forecast_gain(
+    limiter: Limiter,
+    before: BlockStatistics,
+    target_lufs: float,
+    gain_db: float,
+    most_db: float,
+    limit_to_dbtp: float,
+) -> tuple[float, Limiting, float, bool]:
+    """Return gain, limiting, forecast loudness, and whether more gain is forbidden, or would jump beyond the target.
+
+    The absolute gate lets loudness jump where more gain lifts long soft passages over it: between two gains, one too
+    soft and one too loud, the search closes in from the soft side.
+    """
+    too_soft_db, too_loud_db = -np.inf, np.inf
+    while_soft: tuple[float, Limiting, float] | None = None
+    for _ in range(_GAIN_STEPS):
         limiting = limiter.plan(gain_db=gain_db, ceiling_dbtp=limit_to_dbtp)
-    return gain_db, limiting, gain_db >= most_db
+        power = limiting.hop_power_gain * 10.0 ** (gain_db / 10.0)
+        found = loudness_of(dataclasses.replace(before, k_energy=before.k_energy * power[:, None]))
+        lufs = -np.inf if found.integrated_loudness_lufs is None else found.integrated_loudness_lufs
+        missing_lu = min(target_lufs - lufs, 20.0)
+        if abs(missing_lu) <= _GAIN_TOLERANCE_LU:
+            return gain_db, limiting, lufs, gain_db >= most_db
+        if missing_lu > 0.0:
+            while_soft = gain_db, limiting, lufs
+            if gain_db >= most_db:
+                break
+            too_soft_db = gain_db
+        else:
+            too_loud_db = gain_db
+        gain_db = min(gain_db + missing_lu, most_db)
+        if not too_soft_db < gain_db < too_loud_db:
+            gain_db = 0.5 * (too_soft_db + too_loud_db)
+    return (*while_soft, True) if while_soft is not None else (gain_db, limiting, lufs, False)
+
+
+def _room_in(samples: NDArray[np.float32], values: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return room for integers at the beginning of the memory of some samples, whose every block is read before."""
+    return samples.reshape(-1).view(dtype)[:values]
 
 
 def _waveform(pcm: Pcm) -> NDArray[np.float32]:
     full_scale = dither.PCM16_SCALE if pcm.dtype == np.int16 else dither.PCM32_SCALE
     return peaks(pcm, WAVEFORM_STRETCHES) / np.float32(full_scale)
-
-
-def _segments(pcm: Pcm, rate: int) -> Iterator[NDArray[np.float32]]:
-    for first in range(0, len(pcm), SEGMENT_S * rate):
-        yield np.concatenate(list(renditions.float_blocks(pcm[first : first + SEGMENT_S * rate], rate)))
 
 
 def _failed(thing: str, found: object, expected: str) -> MasteringError:

@@ -1,45 +1,81 @@
-"""The independent second meter: pyloudnorm, which shares no code with ours, over audio piece by piece."""
+"""The independent second meter: pyloudnorm, which shares no code with ours, over the same audio.
+
+Short tracks are heard whole. Of longer ones the second meter hears excerpts, spread evenly over where there is music,
+and what is compared is the loudness of exactly the same gating blocks by either meter: as independent an opinion of the
+weighting and the sums, at a fraction of the cost.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ace_assets.audio.loudness import ABSOLUTE_GATE_LUFS, RELATIVE_GATE_LU
+from ace_assets.audio.loudness import (
+    ABSOLUTE_GATE_LUFS,
+    GATING_STEP_HOPS,
+    HOPS_PER_SECOND,
+    RELATIVE_GATE_LU,
+    BlockStatistics,
+    momentary_lufs,
+)
 
 FILTER_CLASS = "DeMan"  # its default is biased by -0.041 LU at 1 kHz (AUDIO.md)
-SEGMENT_S = 15  # pyloudnorm keeps several copies of what it hears
-_WARM_UP_S = 1  # after which the filters have forgotten that they started from silence
+WHOLE_S = 40  # shorter tracks are heard from beginning to end
+EXCERPTS = 10
+EXCERPT_S = 3
+_WARM_UP_BLOCKS = 4  # of 100 ms, after which the filters have forgotten that they started from silence
+_BLOCKS_PER_SECOND = HOPS_PER_SECOND // GATING_STEP_HOPS
+
+Heard = Callable[[int, int], NDArray[np.float32]]
 
 
-def second_meter_lufs(segments: Iterable[NDArray[np.float32]], sample_rate_hz: int) -> float | None:
-    """Return the integrated loudness by pyloudnorm, or None if nothing passes the gates.
+def second_meter_lufs(heard: Heard, statistics: BlockStatistics, integrated_loudness_lufs: float) -> float | None:
+    """Return the integrated loudness by pyloudnorm, or None if it hears nothing that passes the gates.
+
+    Of a track that is not heard whole, the first meter's value plus the difference between the meters over the excerpts.
 
     Args:
-        segments: consecutive (frames, channels) pieces, all but the last of `SEGMENT_S` seconds.
-        sample_rate_hz: of the pieces.
+        heard: returns the (frames, channels) samples between two frames.
+        statistics: the first meter's, of the whole.
+        integrated_loudness_lufs: the first meter's, of the whole.
     """
     import pyloudnorm  # brings scipy.stats: a second and 40 MB that only a worker that masters shall pay for
 
-    meter = pyloudnorm.Meter(sample_rate_hz, filter_class=FILTER_CLASS)
-    loudness_db: list[float] = []
-    before: NDArray[np.float32] | None = None
-    for segment in segments:
-        piece = segment if before is None else np.concatenate([before, segment])
-        before = piece[-_WARM_UP_S * sample_rate_hz :]
-        if len(piece) < meter.block_size * sample_rate_hz:
-            continue
-        meter.integrated_loudness(piece)
-        # The blocks that start in the warm-up but for its last 300 ms were heard with the segment before.
-        loudness_db += meter.blockwise_loudness[7:] if loudness_db else meter.blockwise_loudness
-    blocks = np.array([value for value in loudness_db if value > ABSOLUTE_GATE_LUFS])
-    if not blocks.size:
+    rate = statistics.sample_rate_hz
+    meter = pyloudnorm.Meter(rate, filter_class=FILTER_CLASS)
+    if statistics.frames <= WHOLE_S * rate:
+        found = float(meter.integrated_loudness(heard(0, statistics.frames)))
+        return found if math.isfinite(found) else None
+    blocks_lufs = momentary_lufs(statistics)
+    ours: list[float] = []
+    theirs: list[float] = []
+    for first_s in _excerpts(blocks_lufs, integrated_loudness_lufs, statistics.frames // rate):
+        meter.integrated_loudness(heard(first_s * rate, (first_s + EXCERPT_S) * rate))
+        new = meter.blockwise_loudness[_WARM_UP_BLOCKS if first_s else 0 :]
+        last = first_s * _BLOCKS_PER_SECOND + len(meter.blockwise_loudness)
+        theirs += new
+        ours += blocks_lufs[last - len(new) : last].tolist()
+    first, second = _gated(ours), _gated(theirs)
+    return None if first is None or second is None else integrated_loudness_lufs + second - first
+
+
+def _excerpts(blocks_lufs: NDArray[np.float64], integrated_loudness_lufs: float, whole_s: int) -> list[int]:
+    """Return the seconds where excerpts start: evenly over those seconds that hold what passes the relative gate."""
+    loud = np.flatnonzero(blocks_lufs > integrated_loudness_lufs + RELATIVE_GATE_LU)
+    seconds = np.unique(loud // _BLOCKS_PER_SECOND)
+    picked = seconds[np.arange(EXCERPTS) * seconds.size // EXCERPTS]
+    # A second early, so that what was picked is heard by filters that are warm.
+    return sorted({max(0, min(int(second) - 1, whole_s - EXCERPT_S)) for second in picked})
+
+
+def _gated(blocks_lufs: list[float]) -> float | None:
+    loud = np.array([value for value in blocks_lufs if value > ABSOLUTE_GATE_LUFS])
+    if not loud.size:
         return None
-    gate = _mean(blocks) + RELATIVE_GATE_LU
-    return _mean(blocks[blocks > gate])
+    return _mean(loud[loud > _mean(loud) + RELATIVE_GATE_LU])
 
 
 def _mean(blocks_lufs: NDArray[np.float64]) -> float:
