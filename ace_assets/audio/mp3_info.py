@@ -94,8 +94,12 @@ def count_frames(stream: bytes | bytearray) -> int:
         AudioError: if it is not a gapless row of layer III frames.
     """
     position = frames = 0
+    lengths: dict[bytes, int] = {}  # a stream of one bit rate has a handful of different headers
     while position < len(stream):
-        position += parse_header(stream[position : position + 4]).bytes
+        head = bytes(stream[position : position + 4])
+        if head not in lengths:
+            lengths[head] = parse_header(head).bytes
+        position += lengths[head]
         frames += 1
     if position != len(stream):
         raise AudioError("MP3 stream", value=f"{len(stream)} bytes", expected=f"{position}", remedy="encode again")

@@ -131,8 +131,8 @@ def _mastered(
     track_id = id_of_track(take["take_id"])
     with store.scratch() as folder, store.take_audio(take["take_id"]) as source:
         outputs = {"flac": folder / f"{master_id}.flac", "mp3": folder / f"{master_id}.mp3"}
-        audio = decode(source)
-        report = master(audio, outputs, settings, tags=_tags(track_id, take, prompt))
+        # Nobody else holds the take: it is overwritten by its master, and let go.
+        report = master(decode(source), outputs, settings, tags=_tags(track_id, take, prompt), overwrite=True)
         flac, mp3 = report.renditions["flac"], report.renditions["mp3"]
         row = {
             "track_id": track_id,

@@ -16,7 +16,7 @@ SUFFIXES = {".flac": "flac", ".mp3": "mp3", ".wav": "wav"}
 
 
 def master_file(source: Path, audio: Audio, outputs: Sequence[Path], settings: MasteringSettings) -> dict[str, Any]:
-    """Master `audio`, decoded from `source`, into files whose suffix says their format.
+    """Master `audio`, decoded from `source`, into files whose suffix says their format; `audio` is lost.
 
     Raises:
         MasteringError: a suffix is not known, a format is asked for twice, or an output is the source.
@@ -38,7 +38,7 @@ def master_file(source: Path, audio: Audio, outputs: Sequence[Path], settings: M
         if not path.absolute().parent.is_dir():
             raise MasteringError(str(path), value="no such folder", expected="a folder that exists", remedy="make it")
         by_format[audio_format] = path
-    report = master(audio, by_format, settings)
+    report = master(audio, by_format, settings, overwrite=True)
     facts = asdict(report)
     renditions = facts.pop("renditions")
     return {

@@ -149,6 +149,7 @@ def analyze(
     requested_key: str | None = None,
     requested_duration_s: float | None = None,
     fit: FitPolicy | None = None,
+    statistics: loudness.BlockStatistics | None = None,
 ) -> Analysis:
     """Measure one piece of audio, judge it against the gates and a zone's policy, and score it.
 
@@ -158,6 +159,7 @@ def analyze(
         requested_key: key that was asked for, e.g. "A minor".
         requested_duration_s: length that was asked for.
         fit: the zone's thresholds; None uses the default's.
+        statistics: of the samples, where somebody has measured them already.
 
     Raises:
         AudioError: no frames, more than two channels, a rate out of range, or a requested key that is none.
@@ -175,7 +177,8 @@ def analyze(
         "requested_key": str(wanted_key) if wanted_key else None,
         "requested_duration_s": requested_duration_s,
     }
-    statistics = loudness.block_statistics(samples, rate)
+    if statistics is None:
+        statistics = loudness.block_statistics(samples, rate)
     if not np.isfinite(statistics.energy).all():
         broken = int(np.count_nonzero(~np.isfinite(samples).all(axis=1)))
         reasons = {"non_finite": f"{broken} frames hold NaN or infinite samples"}

@@ -29,7 +29,7 @@ import soundfile
 
 from ace_assets.audio import codecs, dither
 from ace_assets.audio.codecs import Audio
-from ace_assets.audio.loudness import measure
+from ace_assets.audio.loudness import BlockStatistics, block_statistics, measure
 from ace_assets.audio.tags import TrackTags, disclosed
 from ace_assets.mastering import master
 from ace_assets.preview.render import render
@@ -89,15 +89,23 @@ def bare(source: Path, folder: Path, *, beside: bool = False) -> None:
             job.result()
 
 
-def kept(audio: Audio, folder: Path) -> object:
-    return master(audio, {"flac": folder / "ours.flac", "mp3": folder / "ours.mp3"}, tags=TAGS)
+def kept(audio: Audio, folder: Path, statistics: BlockStatistics | None = None, *, overwrite: bool = False) -> object:
+    outputs = {"flac": folder / "ours.flac", "mp3": folder / "ours.mp3"}
+    return master(audio, outputs, tags=TAGS, statistics=statistics, overwrite=overwrite)
 
 
 def whole(source: Path, folder: Path) -> None:
-    """Decode, score, limit, FLAC and MP3, decode both again, verify, tags."""
+    """Decode, score, limit, FLAC and MP3, decode both again, verify, tags; the take is measured once for all."""
     audio = codecs.decode(source)
-    analyze(audio, requested_bpm=122, requested_key="A minor", requested_duration_s=audio.duration_s)
-    kept(audio, folder)
+    statistics = block_statistics(audio.samples, audio.sample_rate_hz)
+    analyze(
+        audio,
+        requested_bpm=122,
+        requested_key="A minor",
+        requested_duration_s=audio.duration_s,
+        statistics=statistics,
+    )
+    kept(audio, folder, statistics, overwrite=True)
 
 
 def best_of(sources: list[Path], folder: Path) -> None:
@@ -106,7 +114,7 @@ def best_of(sources: list[Path], folder: Path) -> None:
     for source in sources:
         analysis = analyze(codecs.decode(source), requested_bpm=122, requested_key="A minor")
         scores.append(analysis.signal_score or 0.0)
-    kept(codecs.decode(sources[int(np.argmax(scores))]), folder)
+    kept(codecs.decode(sources[int(np.argmax(scores))]), folder, overwrite=True)
 
 
 def run(*command: str | Path) -> str:
