@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 import polars as pl
-import pytest
+from PIL import Image
 
 from ace_assets.assets import pictures
 
@@ -22,8 +22,8 @@ def png_of(markdown: str) -> bytes:
 
 
 def drawn(data: bytes) -> np.ndarray:
-    """Return red, green, blue and opacity of every pixel, as matplotlib's reader (Pillow) sees them."""
-    image = pytest.importorskip("PIL.Image").open(io.BytesIO(data))
+    """Return red, green, blue and opacity of every pixel, as another library reads them."""
+    image = Image.open(io.BytesIO(data))
     return np.asarray(image.convert("RGBA"))
 
 
