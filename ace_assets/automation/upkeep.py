@@ -1,11 +1,16 @@
 """Keep the place tidy: old runs and events, half-written files, marks of gone runs. Nothing of value is touched."""
 
+import contextlib
 import datetime as dt
 
 import dagster as dg
+import polars as pl
 
+from ace_assets import tables
 from ace_assets.assets.work import marks_folder
+from ace_assets.errors import LeaseHeldError, SchemaError
 from ace_assets.resources import StoreResource
+from ace_assets.store import Store
 
 PURGE_BATCH = 200
 
@@ -30,11 +35,31 @@ def purge_runs(instance: dg.DagsterInstance, *, keep_days: int) -> int:
             purged += 1
 
 
-@dg.op(description="Delete old runs with their events, half-written files and forgotten marks.")
+def prune_rejected(store: Store) -> int:
+    """Delete the audio of rejected takes that a killed run left lying; return how many. Their rows stay."""
+    from ace_assets.scoring.cell import PRUNED_FATES
+
+    pruned = 0
+    for cell in store.manifest_cells():
+        with contextlib.suppress(SchemaError, LeaseHeldError):  # the catalog names the one, the other is at work
+            scores = store.manifest(cell, tables.TakeScores)
+            rejected = [] if scores is None else scores.filter(pl.col("fate").is_in(PRUNED_FATES))["take_id"].to_list()
+            left = [take_id for take_id in rejected if store.has_take(take_id)]
+            if left:
+                with store.cell_lease(cell):
+                    for take_id in left:
+                        store.prune_take(take_id)
+                pruned += len(left)
+    return pruned
+
+
+@dg.op(description="Delete old runs with their events, rejected audio, half-written files and forgotten marks.")
 def purge(context: dg.OpExecutionContext, config: PurgeConfig, store: StoreResource) -> None:
     """Tidy up."""
     runs = purge_runs(context.instance, keep_days=config.keep_days)
-    partials = store.open().sweep_partials()
+    opened = store.open()
+    partials = opened.sweep_partials()
+    takes = prune_rejected(opened)
     marks = 0
     folder = marks_folder()
     for path in folder.glob("*.lock") if folder and folder.is_dir() else ():
@@ -42,7 +67,7 @@ def purge(context: dg.OpExecutionContext, config: PurgeConfig, store: StoreResou
         if run is None or run.is_finished:
             path.unlink(missing_ok=True)
             marks += 1
-    context.log.info(f"purged {runs} runs, {partials} half-written files, {marks} marks")
+    context.log.info(f"purged {runs} runs, {takes} rejected takes, {partials} half-written files, {marks} marks")
 
 
 @dg.job(name="purge_old_runs", description="Old runs, events and leftovers go; takes, masters and history stay.")

@@ -230,19 +230,24 @@ class Deployment:
             )
             self._start("code", "-m", "dagster", "api", "grpc", "-m", "ace_assets.definitions", "-p", str(code_port),
                         "-h", "127.0.0.1", "--location-name", "ace_assets")  # fmt: skip
-            until(lambda: self.answers(code_port), "the code server listens")
+            until(lambda: self._listens("code", code_port), "the code server listens")
         workspace = str(self.root / "workspace.yaml")
         if "daemon" in wanted:
             self._start("daemon", "-m", "tests.automation.quick_daemon", "-w", workspace)
         if "web" in wanted:
             self.port = free_port()
             self._start("web", "-m", "dagster_webserver", "-w", workspace, "-h", "127.0.0.1", "-p", str(self.port))
-            until(lambda: self.answers(self.port), "the webserver listens")
+            until(lambda: self._listens("web", self.port), "the webserver listens")
 
     def _start(self, name: str, *arguments: str) -> None:
         self.processes[name] = start(
             [sys.executable, *arguments], log=self.root / "logs" / f"{name}.log", env=self.env, cwd=REPOSITORY
         )
+
+    def _listens(self, name: str, port: int) -> bool:
+        ended = self.processes[name].poll() is not None
+        assert not ended, (self.root / "logs" / f"{name}.log").read_text(errors="replace")[-2000:]
+        return self.answers(port)
 
     @staticmethod
     def answers(port: int) -> bool:

@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 from dagster import DagsterRunStatus
 
 from ace_assets import tables
 from ace_assets.automation.recovery import GRACE_S, recover
-from ace_assets.automation.upkeep import purge_runs
+from ace_assets.automation.upkeep import prune_rejected, purge_runs
 from ace_assets.preview.process import running_preview
 from tests.automation.deployment import REPOSITORY, WAIT_S, Deployment, preview_stats
 
@@ -76,6 +77,23 @@ def test_a_worker_killed_at_any_stage_leaves_nothing_lost_doubled_or_stuck(tmp_p
         assert masters["track_id"].is_unique().all()
         store.sweep_partials(older_than_s=0)
         assert list(tmp_path.joinpath("data").rglob("*.partial")) == []
+        assert prune_rejected(store) == 0
+        scores = store.manifest(cells[1], tables.TakeScores)
+        assert scores is not None
+        rejected = scores["take_id"][0]  # as if its run had been killed between the verdict and the deletion
+        with store.cell_lease(cells[1]) as lease:
+            store.publish_manifest(
+                cells[1],
+                tables.TakeScores,
+                scores.with_columns(
+                    fate=pl.when(pl.col("take_id") == rejected).then(pl.lit("rejected")).otherwise("fate")
+                ),
+                lease=lease,
+                plan_id="test",
+            )
+            assert prune_rejected(store) == 0
+        assert prune_rejected(store) == 1
+        assert not store.has_take(rejected)
         with deployment.instance() as instance:
             assert purge_runs(instance, keep_days=30) == 0
             runs = instance.get_runs_count()
@@ -103,13 +121,15 @@ def test_a_run_that_is_alive_or_only_just_starting_is_left_alone(tmp_path: Path)
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"1\n"
-        starting = create_run_for_test(instance, status=DagsterRunStatus.STARTING)
-        create_run_for_test(instance, status=DagsterRunStatus.QUEUED)
-        later = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=GRACE_S + 1)
-        assert recover(instance) == []
-        assert [mended.run_id for mended in recover(instance, now=later)] == [starting.run_id]
-        holder.kill()
-        holder.communicate()
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"1\n"
+            starting = create_run_for_test(instance, status=DagsterRunStatus.STARTING)
+            create_run_for_test(instance, status=DagsterRunStatus.NOT_STARTED)
+            later = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=GRACE_S + 1)
+            assert recover(instance) == []
+            assert [mended.run_id for mended in recover(instance, now=later)] == [starting.run_id]
+        finally:
+            holder.kill()
+            holder.communicate()
         assert [mended.run_id for mended in recover(instance)] == [living.run_id]

@@ -89,10 +89,6 @@ def take_pictures(page: Page, url: str, folder: Path) -> list[Path]:
     show(f"assets/masters?view=partitions&partition={good}")
     page.get_by_text("loudness_within_tolerance").or_(page.get_by_text("tracks_made")).first.wait_for()
     files.append(picture("metadata"))
-    page.get_by_text("[Show Markdown]").first.click()
-    page.get_by_role("dialog").wait_for()
-    time.sleep(1)
-    files.append(picture("waveforms"))
     return files
 
 
