@@ -130,12 +130,24 @@ class _Run:
         self._slots, self._needs = slots, needs
         lookahead = max(1, round(LOOKAHEAD_S * sample_rate_hz))
         self._release = 1.0 - math.exp(-1.0 / (RELEASE_S * sample_rate_hz))
-        self._ring = np.ones(lookahead)
+        self._ring = self._before_the_beginning(lookahead)
         self._queue_frames = np.zeros(lookahead + 2, np.int64)
         self._queue_needs = np.ones(lookahead + 2)
-        self._state = np.array([lookahead, 1.0, 1.0, 0.0])  # total of the ring, curve, lowest envelope, sum of the hop
-        self._counts = np.array([0, 0, 0, 0, lookahead, 0], np.int64)  # queue head and length, limited, fed, calm, hop
+        # Total of the ring, curve, lowest envelope, sum of the hop.
+        self._state = np.array([self._ring.sum(), self._ring[-1], 1.0, 0.0])
+        calm = lookahead if self._ring[-1] == 1.0 else 0
+        self._counts = np.array([0, 0, 0, 0, calm, 0], np.int64)  # queue head and length, limited, fed, calm, hop
         self._power = np.ones(-(-len(samples) * HOPS_PER_SECOND // sample_rate_hz))
+
+    def _before_the_beginning(self, lookahead: int) -> NDArray[np.float64]:
+        """Return the curve over the look-ahead before the first frame, as if it had seen what comes then."""
+        first = np.ones(lookahead)
+        width = true_peak.BLOCK_VALUES // self._samples.shape[1]
+        for block in range(min(-(-lookahead // width), self._slots.size)):
+            if self._slots[block] >= 0:
+                here = first[block * width : (block + 1) * width]
+                here[:] = self._needs[self._slots[block]][: here.size]
+        return np.minimum.accumulate(first)
 
     def shape(self, first: int, last: int, out: NDArray[np.float32]) -> None:
         _shape(

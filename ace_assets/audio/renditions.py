@@ -3,8 +3,9 @@
 Mastering writes a track's files through here, and packages make further renditions (another bit rate, a venue's
 loudness) from an existing master through here. A lossless file has to decode to exactly the samples that went in. An
 MP3 has to decode to exactly their number, at their loudness, under the ceiling; where it does not, the samples are
-limited a little lower or raised a little and encoded again, a bounded number of times. Nothing is left behind under a
-final name unless everything of the call was verified.
+limited a little lower or raised a little and encoded again, a bounded number of times. What clicks, or lives on
+frequencies that MP3 leaves out, cannot have both: then the ceiling holds, and how much is missing is recorded. Nothing
+is left behind under a final name unless everything of the call was verified.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,7 @@ class Rendition:
         sample_rate_hz, channels, frames: as decoded.
         bitrate_kbps: of an MP3, else None.
         integrated_loudness_lufs, true_peak_dbtp: of the decoded file.
+        loudness_shortfall_lu: how far an MP3 stays below what it was made from because its own peaks bind; else 0.
     """
 
     format: str
@@ -65,6 +67,7 @@ class Rendition:
     bitrate_kbps: int | None
     integrated_loudness_lufs: float
     true_peak_dbtp: float
+    loudness_shortfall_lu: float = 0.0
 
     @property
     def duration_s(self) -> float:
@@ -269,7 +272,8 @@ def _encode_mp3(
         write_tags(path, _with_replaygain(tags, decoded))
         if _digest_of_end(path, size) != before:
             raise _failed(final_path, "changed audio", "the tags to leave the audio alone")
-    return _rendition("mp3", path, final_path, info.channels, info.frames, rate_hz, bitrate_kbps, decoded)
+    made = _rendition("mp3", path, final_path, info.channels, info.frames, rate_hz, bitrate_kbps, decoded)
+    return replace(made, loudness_shortfall_lu=missing_lu if missing_lu > MP3_TOLERANCE_LU else 0.0)
 
 
 def mp3_rate_hz(sample_rate_hz: int) -> int:

@@ -34,6 +34,7 @@ _GAIN_STEPS = 24
 _GAIN_TOLERANCE_LU = 0.005
 _FORECASTS = 6
 _FORECAST_TOLERANCE_LU = 0.01
+_SHORT_S = 10.0  # where trims and fades, which are forecast to the nearest 20 ms, still weigh
 
 
 def master(
@@ -196,7 +197,7 @@ def _find_gain(
         gain_db, limiting, forecast_lufs, bound = _forecast_gain(
             limiter, before, settings.target_lufs - error_lu, gain_db, most_db, limit_to_dbtp
         )
-        if limiting.max_reduction_db < _FORECAST_TOLERANCE_LU:
+        if limiting.max_reduction_db < _FORECAST_TOLERANCE_LU and before.frames > _SHORT_S * before.sample_rate_hz:
             break
         meter = Meter(before.sample_rate_hz, before.k_energy.shape[1], true_peak=False)
         for first, block in limiter.blocks(gain_db=gain_db, ceiling_dbtp=limit_to_dbtp):

@@ -39,6 +39,16 @@ def test_music_driven_into_the_ceiling_stays_under_it(rate_hz):
     assert -1.1 <= measure(samples, rate_hz).true_peak_dbtp <= -1.0 + 1e-4
 
 
+@pytest.mark.parametrize("frame", [0, 1, 30, 95, 96, 47_900])
+def test_a_peak_at_either_end_is_held_by_the_envelope_alone(frame):
+    samples = music(1.0, peak_dbfs=-20.0)
+    samples[frame] = 0.9
+    limited = np.concatenate(
+        [block.copy() for _, block in Limiter(samples, 48_000).blocks(gain_db=2.0, ceiling_dbtp=-1.2)]
+    )
+    assert true_peak_of(limited) <= CEILING
+
+
 def test_peaks_between_samples_are_limited_too():
     samples = peak_tone(4, 45.0, 0.95)
     assert np.abs(samples).max() < CEILING

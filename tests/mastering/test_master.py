@@ -11,7 +11,7 @@ import pyloudnorm
 import pytest
 import tinytag
 
-from ace_assets.audio import codecs, renditions
+from ace_assets.audio import codecs, loudness, renditions
 from ace_assets.audio.codecs import Audio
 from ace_assets.audio.loudness import measure
 from ace_assets.audio.tags import TrackTags, disclosed, read_tags
@@ -193,6 +193,65 @@ def broken_take(kind):
         "too short": music(3.0)[: RATE // 4],
         "eight channels": np.repeat(samples[:, :1], 8, axis=1),
     }[kind]
+
+
+def odd_take(kind):
+    t = np.arange(4 * RATE) / RATE
+    rng = np.random.default_rng(4)
+    clicks = np.zeros(4 * RATE)
+    clicks[RATE // 3 :: RATE * 4 // 5] = 0.9
+    loud_at_last = np.concatenate([1e-3 * rng.standard_normal(20 * RATE), 0.3 * rng.standard_normal(RATE)])
+    return {
+        "square wave": np.sign(np.sin(2 * np.pi * 440 * t + 0.1)),
+        "square wave out of phase": np.sign(np.sin(2 * np.pi * 3_000 * t + 0.1))[:, None] * np.array([0.9, -0.9]),
+        "clicks": clicks,
+        "click and bed": clicks + 0.02 * rng.standard_normal(clicks.size),
+        "random bits": rng.choice([-1.0, 1.0], (2 * RATE, 2)),
+        "short bursts": rng.standard_normal(t.size) * np.exp(-(t % 0.5) / 0.02) / 4,
+        "19 kHz": 0.5 * np.sin(2 * np.pi * 19_000 * t),
+        "20 Hz": 0.5 * np.sin(2 * np.pi * 20 * t),
+        "half a second": music(3.0)[RATE : RATE + RATE // 2],
+        "offset": music(4.0) + 0.3,
+        "one side": music(4.0) * np.array([1.0, 0.0]),
+        "soft, loud at last": loud_at_last,
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["square wave", "square wave out of phase", "clicks", "click and bed", "random bits", "short bursts", "19 kHz", "20 Hz",
+     "half a second", "offset", "one side", "soft, loud at last"],
+)  # fmt: skip
+def test_odd_takes_become_masters_under_the_ceiling_and_what_is_missing_is_said(tmp_path, kind):
+    samples = odd_take(kind).astype(np.float32)
+    samples = np.ascontiguousarray(samples if samples.ndim == 2 else np.stack([samples, samples], axis=1))
+    report = master(Audio(samples, RATE), outputs(tmp_path, "flac", "mp3"))
+    assert report.integrated_loudness_lufs + report.loudness_shortfall_lu == pytest.approx(-16.0, abs=0.1)
+    for rendition in report.renditions.values():
+        reached_lufs = rendition.integrated_loudness_lufs + rendition.loudness_shortfall_lu
+        assert reached_lufs == pytest.approx(report.integrated_loudness_lufs, abs=0.1)
+        assert rendition.true_peak_dbtp <= -1.0
+
+
+def test_a_master_made_in_the_takes_own_memory_is_the_same(tmp_path):
+    samples = padded(music(5.0, peak_dbfs=0.0), 1.0)
+    for bit_depth in (16, 24):
+        settings = MasteringSettings(bit_depth=bit_depth, target_lufs=-14.0)
+        kept = master(Audio(samples, RATE), outputs(tmp_path, "flac"), settings)
+        lost = master(Audio(samples.copy(), RATE), outputs(tmp_path, "flac"), settings, overwrite=True)
+        assert kept == lost
+
+
+def test_the_second_meter_hears_excerpts_of_a_long_take_and_a_wrong_first_meter_is_found_out(tmp_path, monkeypatch):
+    samples = np.concatenate([np.zeros((20 * RATE, 2), np.float32), music(50.0)])
+    report = master(Audio(samples, RATE), outputs(tmp_path, "flac"))
+    decoded = codecs.decode(tmp_path / "master-flac.flac").samples
+    whole = pyloudnorm.Meter(RATE, filter_class="DeMan").integrated_loudness(decoded)
+    assert report.second_meter_lufs == pytest.approx(whole, abs=0.02)
+    right = loudness.k_weighting
+    monkeypatch.setattr(loudness, "k_weighting", lambda rate_hz: right(rate_hz) * np.array([1.02, *[1.0] * 6]))
+    with pytest.raises(MasteringError, match="second meter"):
+        master(Audio(samples, RATE), outputs(tmp_path, "flac"))
 
 
 @pytest.mark.parametrize("kind", ["not finite", "silent", "empty", "one sample", "too short", "eight channels"])
