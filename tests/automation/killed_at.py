@@ -26,7 +26,8 @@ def main() -> None:
                 time.sleep(60)
 
     with progress.listening(listen):
-        execute(CELL_ASSETS, partition=cell)
+        outcome = execute(CELL_ASSETS, partition=cell)
+    print(f"{cell} came to its end: {outcome}")
 
 
 if __name__ == "__main__":
