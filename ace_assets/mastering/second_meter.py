@@ -24,7 +24,7 @@ from ace_assets.audio.loudness import (
 
 FILTER_CLASS = "DeMan"  # its default is biased by -0.041 LU at 1 kHz (AUDIO.md)
 WHOLE_S = 40  # shorter tracks are heard from beginning to end
-EXCERPTS = 10
+EXCERPTS = 6
 EXCERPT_S = 3
 _WARM_UP_BLOCKS = 4  # of 100 ms, after which the filters have forgotten that they started from silence
 _BLOCKS_PER_SECOND = HOPS_PER_SECOND // GATING_STEP_HOPS
