@@ -119,7 +119,9 @@ def test_two_refreshes_at_once_make_each_cell_once(night: Night) -> None:
         assert deployment.wait_for_run(refresh) == DagsterRunStatus.SUCCESS
     deployment.wait_until_carried(both[1])
     deployment.wait_until_idle()
-    cells = [run.tags["dagster/partition"] for run in deployment.runs() if run.job_name == "cell"]
+    runs = [run for run in deployment.runs() if run.job_name == "cell"]
+    assert all(run.is_success for run in runs)
+    cells = [run.tags["dagster/partition"] for run in runs]
     assert len(cells) == len(set(cells)) == 3
     seeds = {str(seed) for seed in deployment.planned()["seed"]}
     rendered = preview_stats(night.preview.url)["rendered"]
