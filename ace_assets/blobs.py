@@ -248,11 +248,14 @@ class LocalBlobs:
             try:
                 with os.scandir(folder) as entries:
                     for entry in entries:
+                        name = entry.name
                         if entry.is_dir(follow_symlinks=False):
-                            waiting.append((f"{prefix}{entry.name}/", entry.path))
-                        elif not entry.name.startswith("."):
-                            with contextlib.suppress(FileNotFoundError):
-                                yield prefix + entry.name, entry.stat().st_size
+                            waiting.append((f"{prefix}{name}/", entry.path))
+                        elif name[0] != ".":
+                            try:
+                                yield prefix + name, entry.stat().st_size
+                            except FileNotFoundError:
+                                continue  # deleted since
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:

@@ -477,11 +477,13 @@ class Store:
 
     def master_files(self) -> pl.DataFrame:
         """Return every stored file of a master: `master_id`, `format`, `bytes`."""
-        listed = list(self.blobs.sizes("masters/"))
-        keys, sizes = zip(*listed, strict=True) if listed else ((), ())
-        name = pl.col("key").str.extract_groups(r"([^/.]+)\.([a-z0-9]+)$")
+        keys, sizes = [], []
+        for key, size_bytes in self.blobs.sizes("masters/"):
+            keys.append(key)
+            sizes.append(size_bytes)
+        parts = pl.col("key").str.split("/").list.last().str.split_exact(".", 1).struct
         return pl.DataFrame({"key": keys, "bytes": sizes}, {"key": pl.String, "bytes": pl.Int64}).select(
-            master_id=name.struct["1"], format=name.struct["2"], bytes="bytes"
+            master_id=parts.field("field_0"), format=parts.field("field_1"), bytes="bytes"
         )
 
     def append_digest(self, day: str, line: str) -> None:

@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -20,7 +21,7 @@ import duckdb
 
 from ace_assets.catalog import report, snapshot, sql_files, stage
 from ace_assets.catalog.earlier import Earlier, earlier_release
-from ace_assets.catalog.listening import write_listening_page
+from ace_assets.catalog.listening import listening_page
 from ace_assets.catalog.package_rows import package_frames
 from ace_assets.catalog.query import sha256_of
 from ace_assets.catalog.snapshot import Finding, Snapshot
@@ -28,6 +29,7 @@ from ace_assets.errors import AceAssetsError, CatalogError, StoreError
 from ace_assets.store import Store
 
 STORAGE_VERSION = "v1.2.0"  # readable by DuckDB 1.2 and everything later
+ROW_GROUP_SIZE = 30_720  # a quarter of DuckDB's own: 100,000 tracks are written and read by every core, not by one
 MEMORY_LIMIT = "700MB"
 KEEP_RELEASES = 10
 # What is told of releases themselves is not their content; servers is summed from takes, in a varying order; packages
@@ -104,7 +106,7 @@ def build_release(
         for old in store.release_ids()[: -max(keep, 1)]:
             if old != built.result.release_id:
                 store.delete_release(old)
-        write_listening_page(store, pinned)
+        store.publish_listening_page(built.listening_page)
         return built.result
 
 
@@ -113,6 +115,7 @@ class _Built:
     result: ReleaseResult
     database: Path
     extras: dict[str, Path]
+    listening_page: bytes
 
 
 def _subfolder(folder: Path, name: str) -> Path:
@@ -138,9 +141,13 @@ def _build(
     earlier = earlier_release(store, folder)
     plan_id = store.current_plan_id()
     with _workbench(database, folder) as connection:
-        stage.put_store(connection, store, pinned, plan_id, folder)
-        findings = [*pinned.findings, *stage.put_trusted(connection, store)]
-        stage.put_prompts(connection, store, plan_id)
+        with ThreadPoolExecutor(1) as beside:  # after the manifests are pinned: a master comes before its manifest
+            listed = beside.submit(store.master_files)
+            stage.put_store(connection, store, pinned, plan_id, folder)
+            contested = stage.put_trusted(connection)
+            stage.put_prompts(connection, store, plan_id)
+            missing = stage.put_master_files(connection, listed.result())
+        findings = [*pinned.findings, *contested, *missing]
         stage.put_facts(connection, findings, *package_frames(store))
         with _at_once(connection):
             _run_files(connection, "tables")
@@ -169,9 +176,12 @@ def _build(
             _run_files(connection, "help")
         _check(connection)
         rows = _row_counts(connection)
-        page = folder / "report.html"
-        page.write_text(report.render(connection), encoding="utf-8")
-        extras = {"report.html": page, **_write_parquet(connection, _subfolder(folder, "parquet"))}
+        with ThreadPoolExecutor(1) as beside:  # DuckDB writes the Parquet while Python writes the pages
+            parquet = beside.submit(_write_parquet, connection.cursor(), _subfolder(folder, "parquet"))
+            page = folder / "report.html"
+            page.write_text(report.render(connection), encoding="utf-8")
+            listening = listening_page(store, connection, pinned, release_id=release_id).encode()
+        extras = {"report.html": page, **parquet.result()}
     facts = {
         "release_id": release_id,
         "built_at": moment.isoformat(),
@@ -186,7 +196,7 @@ def _build(
     }
     extras["release.json"] = folder / "release.json"
     extras["release.json"].write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
-    return _Built(ReleaseResult(release_id, True, rows, tuple(findings)), database, extras)
+    return _Built(ReleaseResult(release_id, True, rows, tuple(findings)), database, extras, listening)
 
 
 @contextmanager
@@ -206,7 +216,9 @@ def _workbench(database: Path, folder: Path) -> Iterator[duckdb.DuckDBPyConnecti
         connection.execute("SET enable_progress_bar = false")  # it would mix with what a command prints
         connection.execute("ATTACH ':memory:' AS stage")
         path = sql_files.sql_literal(str(database))
-        connection.execute(f"ATTACH {path} AS rel (STORAGE_VERSION '{STORAGE_VERSION}')")
+        connection.execute(
+            f"ATTACH {path} AS rel (STORAGE_VERSION '{STORAGE_VERSION}', ROW_GROUP_SIZE {ROW_GROUP_SIZE})"
+        )
         connection.execute("USE rel")
         yield connection
         connection.execute("USE memory")
@@ -250,7 +262,7 @@ def _tables_of(connection: duckdb.DuckDBPyConnection) -> list[str]:
 def _content_id(connection: duckdb.DuckDBPyConnection) -> str:
     """Return a hash of all rows that does not depend on their order, and of the SQL that made them."""
     digest = hashlib.sha256(sql_files.everything().encode())
-    digest.update(f"{duckdb.__version__} {STORAGE_VERSION}".encode())
+    digest.update(f"{duckdb.__version__} {STORAGE_VERSION} {ROW_GROUP_SIZE}".encode())
     for name in _tables_of(connection):
         if name not in NOT_CONTENT:
             found = connection.execute(
@@ -347,13 +359,14 @@ def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def _write_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, Path]:
     """Write the same rows as Parquet, one file per table, and return them by file name."""
+    connection.execute("USE rel")  # a cursor begins where its connection began
     files = {}
     for name in (*_tables_of(connection), *PARQUET_OF_VIEWS):
         if name in PARQUET_OF_VIEWS.values():
             continue
         path = folder / f"{name}.parquet"
         connection.execute(
-            f"COPY (SELECT * FROM {name}) TO {sql_files.sql_literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608
+            f"COPY (SELECT * FROM {name}) TO {sql_files.sql_literal(str(path))} (FORMAT parquet, COMPRESSION snappy)"  # noqa: S608
         )
         files[path.name] = path
     return files

@@ -10,6 +10,8 @@ import base64
 import hashlib
 import html
 import json
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
@@ -26,64 +28,94 @@ WAVEFORM_BARS = 100
 MOST_TRACKS = 20_000  # beyond this a browser gets slow; the page says what it leaves out
 
 
-def write_listening_page(store: Store, snapshot: Snapshot | None = None, *, most_tracks: int = MOST_TRACKS) -> str:
+def write_listening_page(store: Store, *, most_tracks: int = MOST_TRACKS) -> str:
     """Write the page of the current release beside the masters and return where it is.
 
     On S3 the page links to objects that a browser may not be allowed to read: open it from a local mirror.
 
     Args:
         store: whose current release.
-        snapshot: the manifests that the release was built from, where they are at hand.
         most_tracks: further tracks are left out, and counted on the page.
 
     Raises:
         CatalogError: there is no catalog yet.
     """
-    sql = (shipped.path("sql") / "listening.sql").read_text(encoding="utf-8")
-    with open_release(store) as (connection, release_id):
-        tracks = pl.DataFrame(connection.sql(sql).pl())
-    if snapshot is not None:
-        waves = _waveforms(snapshot)
-    else:
-        with store.scratch() as folder:
-            pinned = take(store, folder)
-            try:
-                waves = _waveforms(pinned)
-            except duckdb.Error:
-                verify_deeply(pinned)
-                waves = _waveforms(pinned)
-    rows = page_rows(store, tracks.head(most_tracks), waves)
-    left_out = max(0, tracks.height - most_tracks)
-    text = page(rows, release_id=release_id, store_name=store.uri, left_out=left_out)
+    with open_release(store) as (connection, release_id), store.scratch() as folder:
+        pinned = take(store, folder)
+        try:
+            text = listening_page(store, connection, pinned, release_id=release_id, most_tracks=most_tracks)
+        except duckdb.Error:
+            verify_deeply(pinned)
+            text = listening_page(store, connection, pinned, release_id=release_id, most_tracks=most_tracks)
     return store.publish_listening_page(text.encode())
 
 
-def _waveforms(snapshot: Snapshot) -> dict[str, bytes | None]:
+def listening_page(
+    store: Store,
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    *,
+    release_id: str,
+    most_tracks: int = MOST_TRACKS,
+) -> str:
+    """Return the page of the release that a connection is in.
+
+    Args:
+        store: where the masters are.
+        connection: open on the release.
+        snapshot: the manifests, for the waveforms.
+        release_id: the release's id.
+        most_tracks: further tracks are left out, and counted on the page.
+
+    Raises:
+        duckdb.Error: a manifest is damaged where the waveforms are.
+    """
+    sql = (shipped.path("sql") / "listening.sql").read_text(encoding="utf-8")
+    tracks = connection.sql(sql).limit(most_tracks).pl()
+    kept = connection.execute("SELECT count(*) FROM tracks").fetchall()[0][0]
+    rows = page_rows(store, tracks, _waveforms(snapshot, tracks))
+    return page(rows, release_id=release_id, store_name=store.uri, left_out=int(kept) - tracks.height)
+
+
+def _waveforms(snapshot: Snapshot, shown: pl.DataFrame) -> dict[str, bytes | None]:
+    """Return the waveforms of the tracks shown: those of a big store would not fit in memory."""
     with duckdb.connect() as connection:
+        connection.register("shown", shown.select("track_id").to_arrow())
         files = read_files(snapshot.files[tables.Masters.TABLE])
-        return dict(connection.execute(f"SELECT track_id, waveform FROM {files}").fetchall())  # noqa: S608
+        sql = f"SELECT track_id, waveform FROM {files} SEMI JOIN shown USING (track_id)"  # noqa: S608
+        return dict(connection.execute(sql).fetchall())
 
 
 def page_rows(store: Store, tracks: pl.DataFrame, waves: dict[str, bytes | None]) -> list[dict[str, Any]]:
     """Return what the page is given of every track; the waveform as base64 of 100 heights of 0 to 255."""
+    shown = [waves.get(track_id) for track_id in tracks["track_id"]]
     rows = []
-    for row in tracks.iter_rows(named=True):
+    for row, wave in zip(tracks.iter_rows(named=True), waveform_heights(shown), strict=True):
         audio = store.master_link(row.pop("master_id"), "mp3" if row.pop("has_mp3") else "flac")
-        wave = waves.get(row["track_id"])
-        rows.append({**row, "audio": audio, "wave": waveform_heights(wave) if wave else ""})
+        rows.append({**row, "audio": audio, "wave": wave})
     return rows
 
 
-def waveform_heights(wave: bytes) -> str:
-    """Return a stored waveform (signed bytes, minimum and maximum in turn) as base64 of 100 heights.
+def waveform_heights(waves: Sequence[bytes | None]) -> list[str]:
+    """Return stored waveforms (signed bytes, minimum and maximum in turn) as base64 of 100 heights each; "" for none.
 
-    >>> base64.b64decode(waveform_heights(bytes([129, 127] * 400)))[0]
+    >>> base64.b64decode(waveform_heights([bytes([129, 127] * 400)])[0])[0]
     255
     """
-    extremes = np.abs(np.frombuffer(wave, np.int8).astype(np.int16)).reshape(-1, 2).max(axis=1)
-    edges = np.arange(WAVEFORM_BARS) * len(extremes) // WAVEFORM_BARS
-    heights = np.maximum.reduceat(extremes, edges)
-    return base64.b64encode(np.minimum(heights * 255 // 127, 255).astype(np.uint8).tobytes()).decode()
+    texts = [""] * len(waves)
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, wave in enumerate(waves):
+        if wave:
+            places[len(wave)].append(place)
+    for same_length in places.values():  # those of one length at once: one by one, numpy's calls are most of the page
+        stored = np.frombuffer(b"".join(waves[place] or b"" for place in same_length), np.int8)
+        sizes = np.abs(stored.reshape(len(same_length), -1).astype(np.int16))
+        extremes = np.maximum(sizes[:, 0::2], sizes[:, 1::2])
+        edges = np.arange(WAVEFORM_BARS) * extremes.shape[1] // WAVEFORM_BARS
+        heights = np.minimum(np.maximum.reduceat(extremes, edges, axis=1) * 255 // 127, 255).astype(np.uint8)
+        for place, bars in zip(same_length, heights, strict=True):
+            texts[place] = base64.b64encode(bars.tobytes()).decode()
+    return texts
 
 
 def page(rows: list[dict[str, Any]], *, release_id: str, store_name: str, left_out: int = 0) -> str:

@@ -117,8 +117,8 @@ def query(connection: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, An
     return rows
 
 
-def put_trusted(connection: duckdb.DuckDBPyConnection, store: Store) -> list[Finding]:
-    """Stage the manifests without what two cells claim, and return that and the masters whose audio is not there."""
+def put_trusted(connection: duckdb.DuckDBPyConnection) -> list[Finding]:
+    """Stage the manifests without what two cells claim, and return that."""
     doubtful = query(connection, "any_claimed_twice")[0]["doubtful"]
     contested = query(connection, "claimed_twice") if doubtful else []
     put_frame(
@@ -134,9 +134,17 @@ def put_trusted(connection: duckdb.DuckDBPyConnection, store: Store) -> list[Fin
         )
         source = f"SELECT r.* FROM stage.read_{table.TABLE} AS r {without}"  # noqa: S608
         connection.execute(f"CREATE VIEW stage.{table.TABLE} AS {source}")
-    put_frame(connection, "master_files", store.master_files())
-    missing = query(connection, "missing_audio")
-    return [Finding(f["finding"], f["cell"], f["thing"], f["problem"], f["remedy"]) for f in (*contested, *missing)]
+    return [_finding(row) for row in contested]
+
+
+def put_master_files(connection: duckdb.DuckDBPyConnection, files: pl.DataFrame) -> list[Finding]:
+    """Stage which masters have files, and return those of the trusted manifests whose audio is not there."""
+    put_frame(connection, "master_files", files)
+    return [_finding(row) for row in query(connection, "missing_audio")]
+
+
+def _finding(row: dict[str, Any]) -> Finding:
+    return Finding(row["finding"], row["cell"], row["thing"], row["problem"], row["remedy"])
 
 
 def put_prompts(connection: duckdb.DuckDBPyConnection, store: Store, plan_id: str | None) -> None:
