@@ -21,9 +21,16 @@ STEP_S = 0.25
 BRIGHT_PERCENTILE = 98.0
 BANDS_PER_OCTAVE = 6
 BANDWIDTH_DB = 60.0  # energy this far below the middle of the spectrum does not count
-LOWEST_CLIFF_HZ, HIGHEST_CLIFF_HZ = 1_100.0, 7_200.0  # codecs end at 15 kHz and above, an octave higher
+LOWEST_CLIFF_HZ, HIGHEST_CLIFF_HZ = 1_100.0, 10_200.0
+HIGHEST_SLOPE_HZ, SHARP_STEP_SHARE = 7_200.0, 0.6  # above it only a step counts: microphones and codecs slope off there
+HIGHEST_STEP_HZ = 12_600.0  # codecs at ordinary bit rates end at 14 kHz and above
 FLOOR_DB = -95.0  # below the loudest band: the noise of 16 bits and of codecs
 SOUND_ABOVE_DB = 8.0  # what rises again by this much above a cliff was not filtered off
+EDGE_DB = 50.0
+EDGE_SOUNDING_SHARE = 0.03
+EDGE_MIN_FRAMES = 12
+EDGE_MIN_CLIFF_DB = 20.0
+LINES_WITHIN_DB = 20.0
 VALLEY_PERCENTILE = 25.0  # of the bins of one band: the level between its lines
 
 
@@ -32,12 +39,16 @@ class Band:
     """Where and how steeply the spectrum ends.
 
     Attributes:
-        cliff_db: fall of the brightest level over one octave at the steepest place between 1.1 and 7.2 kHz that nothing
-            follows.
+        cliff_db: fall of the brightest level over one octave at the steepest place between 1.1 and 10.2 kHz that nothing
+            follows and whose steepest part lies below 12.6 kHz.
         cliff_hz: the lower end of that octave.
         lines_db: how far the spectrum just below the cliff rises above what lies between its lines: about 10 for noise and
             drums, over 22 for pure tones.
         step_share: share of the fall that happens within a third of an octave.
+        edge_move: octaves between the highest frequencies that sound at most moments and at the brightest; the last
+            partial moves with the melody, a filter stays.
+        change_db: how much the lines in the octave below the cliff come and go; a drone has the same ones throughout, and an
+            end of its spectrum that stands still tells nothing.
         bandwidth_hz: frequency below which nearly all energy lies.
     """
 
@@ -45,6 +56,8 @@ class Band:
     cliff_hz: float
     lines_db: float
     step_share: float
+    edge_move: float
+    change_db: float
     bandwidth_hz: float | None
 
 
@@ -84,14 +97,36 @@ def judge_band(power: NDArray[np.float32], bin_hz: float) -> Band | None:
         fall = float(floored[low] - floored[high])
         inside = LOWEST_CLIFF_HZ <= centre[low] <= HIGHEST_CLIFF_HZ
         if inside and fall > cliff and float(floored[high:].max() - floored[high]) <= SOUND_ABOVE_DB:
-            cliff, at = fall, low
+            steps = floored[low : high - 1] - floored[low + 2 : high + 1]
+            sharp = centre[low] <= HIGHEST_SLOPE_HZ or float(steps.max()) >= SHARP_STEP_SHARE * fall
+            if sharp and centre[low + 1 + int(np.argmax(steps))] <= HIGHEST_STEP_HZ:
+                cliff, at = fall, low
     lines = step = 0.0
     if cliff > 0.0:
         first = max(0, at - BANDS_PER_OCTAVE + 1)
         below = [bright[band] - _valley_db(power[:, edges[band] : edges[band + 1]]) for band in range(first, at + 2)]
         lines = float(np.median(below))
         step = max(float(floored[band] - floored[band + 2]) for band in range(at, at + BANDS_PER_OCTAVE - 1)) / cliff
-    return Band(cliff, float(centre[at]) if cliff else 0.0, lines, step, _bandwidth_hz(mean, bin_hz))
+    move, change = _edge_of(power, bin_hz, float(centre[at])) if cliff >= EDGE_MIN_CLIFF_DB else (1.0, 0.0)
+    return Band(cliff, float(centre[at]) if cliff else 0.0, lines, step, move, change, _bandwidth_hz(mean, bin_hz))
+
+
+def _edge_of(power: NDArray[np.float32], bin_hz: float, cliff_hz: float) -> tuple[float, float]:
+    """Return how far the upper end of (frames, bins) power moves, in octaves, and how much the lines below it change."""
+    low, cliff, high = (int(cliff_hz * factor / bin_hz) for factor in (0.5, 1.0, 2.3))
+    energy = power[:, 2:].sum(axis=1)
+    part = power[energy > EDGE_SOUNDING_SHARE * energy.mean(), low : high + 1]
+    below = part[:, : cliff - low + 1]
+    loudest = below.max(axis=1)
+    heard = part > np.percentile(loudest, 90.0) * 10.0 ** (-EDGE_DB / 10.0)
+    heard = heard[heard.any(axis=1)]
+    if len(heard) < EDGE_MIN_FRAMES:
+        return 1.0, 0.0
+    ends = np.log2(low + heard.shape[1] - 1 - np.argmax(heard[:, ::-1], axis=1))
+    weak, strong = _decibels(np.percentile(below, (15.0, 90.0), axis=0))
+    change = np.median((strong - weak)[strong > strong.max() - LINES_WITHIN_DB])
+    middle, top = np.percentile(ends, (50.0, 97.0))
+    return float(top - middle), float(change)
 
 
 def _decibels(power: NDArray[np.float64]) -> NDArray[np.float64]:

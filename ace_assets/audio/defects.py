@@ -32,6 +32,7 @@ GATES = (
     "non_finite",
 )
 PHASE_BLOCK_HOPS = 20  # 0.4 s
+DEEP_GRAINS, DEEP_DETREND_GRAINS = 10, 60
 DC_BLOCK_HOPS = 25  # 0.5 s
 
 
@@ -41,25 +42,40 @@ class GateLimits:
 
     silence_s: float = 4.0
     cut_silence_s: float = 0.8
+    lone_silence_s: float = 1.9
     sounding_share: float = 0.4
     clipped_tops_per_s: float = 0.5
     clipped_to_flat_ratio: float = 1.0
-    maximum_to_densest: float = 0.5
-    dc_offset: float = 0.004
-    dc_to_spread: float = 3.0
+    maximum_to_densest: float = 0.45
+    dc_offset: float = 0.0145
+    dc_to_spread: float = 1.25
     dc_offset_any: float = 0.03
-    ending_level_db: float = -29.0
+    ending_level_db: float = -24.0
     ending_fall_ms: float = 5.0
+    loud_ending_level_db: float = -18.0
+    loud_ending_fall_ms: float = 8.0
     phase_correlation: float = -0.3
-    phase_share: float = 0.3
+    phase_share: float = 0.25
+    bass_phase_share: float = 0.3
+    deep_phase_share: float = 0.42
     cliff_db: float = 30.0
-    lines_db: float = 22.0
+    dark_hz: float = 5_000.0
+    dark_cliff_db: float = 36.0
+    lines_db: float = 16.0
     step_share: float = 0.6
-    noise_s: float = 0.35
+    lines_cliff_db: float = 38.0
+    edge_move: float = 0.09
+    lines_change_db: float = 18.0
+    noise_s: float = 0.25
     noise_level_db: float = -30.0
     noise_spread_db: float = 2.0
     body_flatness: float = 0.48
     noise_above_body: float = 0.04
+    floor_s: float = 0.25
+    floor_spread_db: float = 1.2
+    floor_level_db: float = -42.0
+    floor_rise_db: float = 6.0
+    end_flatness: float = 0.25
     duration_tolerance_s: float = 0.25
 
 
@@ -85,12 +101,14 @@ class Phase:
         opposed_share: share of the sounding 0.4-s blocks whose correlation is below -0.3.
         bass_correlation: correlation below about 400 Hz, of the whole piece.
         bass_opposed_share: share of the sounding blocks whose bass is opposed.
+        deep_opposed_share: the same of what lies between about 15 and 60 Hz, which even the widest mix has in the middle.
     """
 
     correlation: float
     opposed_share: float
     bass_correlation: float
     bass_opposed_share: float
+    deep_opposed_share: float
 
 
 @dataclass(frozen=True)
@@ -136,6 +154,12 @@ def _blockwise_correlation(
     return whole, float(np.mean(block < -0.3))
 
 
+def _smoothed(course: NDArray[np.float64], grains: int) -> NDArray[np.float64]:
+    """Return the moving mean of a (n, channels) course; empty where it is shorter than the mean."""
+    sums = np.concatenate([np.zeros((1, course.shape[1])), np.cumsum(course, axis=0)])
+    return np.asarray((sums[grains:] - sums[:-grains]) / grains)
+
+
 def _phase_of(statistics: BlockStatistics, grains: Grains) -> Phase | None:
     if statistics.energy.shape[1] != 2 or not statistics.energy.any() or not len(grains.mean):
         return None
@@ -144,7 +168,12 @@ def _phase_of(statistics: BlockStatistics, grains: Grains) -> Phase | None:
     )
     bass = grains.mean - grains.mean.mean(axis=0)
     low, low_opposed = _blockwise_correlation(bass[:, 0] ** 2, bass[:, 1] ** 2, bass[:, 0] * bass[:, 1], 400)
-    return Phase(whole, opposed, low, low_opposed)
+    deep = _smoothed(bass, DEEP_GRAINS)
+    deep = deep[DEEP_DETREND_GRAINS // 2 :][: max(0, len(deep) - DEEP_DETREND_GRAINS + 1)] - _smoothed(
+        deep, DEEP_DETREND_GRAINS
+    )
+    _, deep_opposed = _blockwise_correlation(deep[:, 0] ** 2, deep[:, 1] ** 2, deep[:, 0] * deep[:, 1], 400)
+    return Phase(whole, opposed, low, low_opposed, deep_opposed)
 
 
 def gather_evidence(samples: NDArray[np.float32], sample_rate_hz: int, statistics: BlockStatistics) -> Evidence:
@@ -176,6 +205,15 @@ def wrong_duration(
     return {"wrong_duration": f"{duration_s:.2f} s instead of {requested_duration_s:.2f} s"}
 
 
+def _is_cut(band: Band, limits: GateLimits) -> bool:
+    """Tell a filter from dark music: noise and drums end in a cliff only there, tones in a skirt or a standing edge."""
+    if band.lines_db <= limits.lines_db:
+        return band.cliff_db >= (limits.dark_cliff_db if band.cliff_hz < limits.dark_hz else limits.cliff_db)
+    skirt = band.step_share <= limits.step_share
+    standing = band.edge_move <= limits.edge_move and band.change_db >= limits.lines_change_db
+    return band.cliff_db >= limits.lines_cliff_db and (skirt or standing)
+
+
 def failed_gates(
     evidence: Evidence, *, requested_duration_s: float | None = None, limits: GateLimits = GateLimits()
 ) -> dict[str, str]:
@@ -190,6 +228,8 @@ def failed_gates(
         failed["silence"] = f"{gaps.longest_silence_s:.1f} s of silence inside"
     elif gaps.longest_cut_silence_s >= limits.cut_silence_s:
         failed["silence"] = f"the sound is cut off for {gaps.longest_cut_silence_s:.1f} s"
+    elif gaps.lone_silence_s >= limits.lone_silence_s:
+        failed["silence"] = f"the sound is gone for {gaps.lone_silence_s:.1f} s"
     if gaps.sharp_gaps:
         failed["dropout"] = (
             f"{gaps.sharp_gaps} gaps that begin and end at once, up to {1000 * gaps.longest_sharp_gap_s:.0f} ms"
@@ -207,7 +247,8 @@ def failed_gates(
         failed["dc_offset"] = f"constant offset of {evidence.offset.median:+.4f}"
     ending = evidence.ending
     if ending is not None:
-        if ending.level_db >= limits.ending_level_db and ending.fall_ms <= limits.ending_fall_ms:
+        cut = ending.level_db >= limits.ending_level_db and ending.fall_ms <= limits.ending_fall_ms
+        if cut or (ending.level_db >= limits.loud_ending_level_db and ending.fall_ms <= limits.loud_ending_fall_ms):
             failed["abrupt_ending"] = (
                 f"cut off within {ending.fall_ms:.0f} ms at {ending.level_db:+.0f} dB of its level"
             )
@@ -218,17 +259,22 @@ def failed_gates(
             and (ending.body_flatness <= limits.body_flatness or ending.noise_above_body >= limits.noise_above_body)
         ):
             failed["noise_ending"] = f"ends in {ending.noise_s:.1f} s of noise"
+        elif (
+            ending.floor_s >= limits.floor_s
+            and ending.floor_spread_db <= limits.floor_spread_db
+            and ending.floor_level_db >= limits.floor_level_db
+            and (ending.floor_rise_db >= limits.floor_rise_db or ending.end_flatness >= limits.end_flatness)
+        ):
+            failed["noise_ending"] = f"steady noise under the last {ending.floor_s:.1f} s"
     phase = evidence.phase
     if phase is not None and (
-        phase.opposed_share >= limits.phase_share or phase.bass_opposed_share >= limits.phase_share
+        phase.opposed_share >= limits.phase_share
+        or phase.bass_opposed_share >= limits.bass_phase_share
+        or phase.deep_opposed_share >= limits.deep_phase_share
     ):
         failed["phase_cancellation"] = f"left and right cancel (correlation {phase.correlation:.2f})"
     band = evidence.band
-    if (
-        band is not None
-        and band.cliff_db >= limits.cliff_db
-        and (band.lines_db <= limits.lines_db or band.step_share <= limits.step_share)
-    ):
+    if band is not None and _is_cut(band, limits):
         failed["band_limited"] = f"cut off above {band.cliff_hz / 1000:.1f} kHz ({band.cliff_db:.0f} dB in an octave)"
     failed |= wrong_duration(evidence.duration_s, requested_duration_s, limits=limits)
     return {gate: failed[gate] for gate in in_order(failed)}

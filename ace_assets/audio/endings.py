@@ -25,6 +25,8 @@ NOISE_HOP_S = 0.043
 NOISE_TAIL_S = 8.0
 BODY_HOP_S = 1.0
 NOISE_FLATNESS = 0.47  # noise of any colour has 0.56
+FLOOR_STEADY_DB = 3.0
+FLOOR_BODY_PERCENTILE = 60.0
 LOWEST_NOISE_HZ, HIGHEST_NOISE_HZ = 300.0, 15_000.0
 
 
@@ -40,6 +42,11 @@ class Ending:
         noise_level_db: level of that noise relative to the whole.
         noise_spread_db: how much its level varies; noise that was put there stands still, a cymbal decays.
         noise_above_body: how much more noise-like it is than the middle of the piece.
+        floor_s: how long before its end what lies between the notes has stood still.
+        floor_spread_db: how much that varies meanwhile.
+        floor_level_db: its level relative to the music, both above 300 Hz.
+        end_flatness: 0 to 1, how noise-like the last moments are.
+        floor_rise_db: how far it stands above what lies between the notes in the middle of the piece.
         body_flatness: 0 to 1, how noise-like the middle of the piece is; about 0.56 for noise of any colour.
     """
 
@@ -49,6 +56,11 @@ class Ending:
     noise_level_db: float
     noise_spread_db: float
     noise_above_body: float
+    floor_s: float
+    floor_spread_db: float
+    floor_level_db: float
+    end_flatness: float
+    floor_rise_db: float
     body_flatness: float
 
 
@@ -84,9 +96,32 @@ def flatness_of(
     return _flatness(np.abs(scipy.fft.rfft(cut, axis=1)) ** 2, sample_rate_hz / window)
 
 
+def _floor_of(
+    flat: NDArray[np.float64], energy: NDArray[np.float64], body: NDArray[np.float64], body_energy: NDArray[np.float64]
+) -> tuple[float, float, float, float, float]:
+    """Return length, spread, level, flatness and rise of the steady noise between the notes at the end; see `Ending`."""
+    if flat.size < 4 or not body.size:
+        return 0.0, 0.0, SILENCE_DBFS, 0.0, 0.0
+    course = 10.0 * np.log10(flat * energy + 1e-20)[:-1]
+    steady = float(np.median(course[-4:]))
+    other = np.flatnonzero(np.abs(course[::-1] - steady) > FLOOR_STEADY_DB)
+    count = int(other[0]) if other.size else course.size
+    run = course[course.size - count :]
+    before = 10.0 * np.log10(body * body_energy + 1e-20)
+    return (
+        count * NOISE_HOP_S,
+        float(run.std()) if count else 0.0,
+        steady - float(10.0 * np.log10(body_energy.mean() + 1e-20)),
+        float(np.median(flat[-5:-1])),
+        steady - float(np.percentile(before, FLOOR_BODY_PERCENTILE)),
+    )
+
+
 def judge_ending(samples: NDArray[np.float32], sample_rate_hz: int, grains: Grains) -> Ending | None:
     """Return how (frames, channels) samples end; None for silence and for less than a tenth of a second."""
-    together = grains.energy.mean(axis=1)
+    offset = np.median(grains.mean, axis=0)  # a constant is no sound: a fade that ends at it is complete
+    around_offset = grains.energy - 2.0 * offset * grains.mean + offset**2
+    together = np.clip(np.minimum(grains.energy, around_offset), 0.0, None).mean(axis=1)
     active = active_level_db(together)
     if active <= SILENCE_DBFS:
         return None
@@ -100,12 +135,13 @@ def judge_ending(samples: NDArray[np.float32], sample_rate_hz: int, grains: Grai
     last_frame = end * grains.frames_per_grain
     first_frame = max(0, last_frame - round(NOISE_TAIL_S * sample_rate_hz))
     flat, energy = flatness_of(samples[first_frame:last_frame], sample_rate_hz, NOISE_HOP_S)
-    body, _ = flatness_of(samples[:first_frame], sample_rate_hz, BODY_HOP_S)
+    body, body_energy = flatness_of(samples[:first_frame], sample_rate_hz, BODY_HOP_S)
     body_flatness = float(np.median(body)) if body.size else 0.0
+    floor = _floor_of(flat, energy, body, body_energy)
     tonal = np.flatnonzero(flat[::-1][1:] < NOISE_FLATNESS)  # the very last window may hold the cut
     count = int(tonal[0]) if tonal.size else max(0, flat.size - 1)
     if count < 2:
-        return Ending(before - active, fall_ms, 0.0, 0.0, 0.0, 0.0, body_flatness)
+        return Ending(before - active, fall_ms, 0.0, 0.0, 0.0, 0.0, *floor, body_flatness)
     run = slice(flat.size - 1 - count, flat.size - 1)
     # The first windows of the run may still hold some of the music.
     course = 10.0 * np.log10(energy[run])[min(round(NOISE_WINDOW_S / NOISE_HOP_S), count // 2) :]
@@ -118,5 +154,6 @@ def judge_ending(samples: NDArray[np.float32], sample_rate_hz: int, grains: Grai
         float(level - active),
         float(course.std()),
         float(np.median(flat[run])) - body_flatness,
+        *floor,
         body_flatness,
     )

@@ -1,4 +1,7 @@
-"""Faults put into sound music on purpose, at severities that a listener would notice, drawn from a seed."""
+"""Faults put into sound music on purpose, at severities that a listener would notice, drawn from a seed.
+
+Each draws its kind, place and severity anew from the generator that it is given; none looks at what a gate can see.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +35,8 @@ def _loud_place(x: Samples, rate: int, rng: np.random.Generator, margin_s: float
 
 
 def silence(x: Samples, rate: int, rng: np.random.Generator) -> Samples:
-    """Nothing at all, next to nothing, mostly nothing, or a hole of some seconds."""
-    kind = int(rng.integers(4))
+    """Nothing at all, next to nothing, mostly nothing, or a hole of some seconds, cut or faded."""
+    kind = int(rng.integers(5))
     if kind == 0:
         return np.zeros_like(x)
     out = x.copy()
@@ -43,40 +46,54 @@ def silence(x: Samples, rate: int, rng: np.random.Generator) -> Samples:
         keep = int(float(rng.uniform(0.1, 0.35)) * len(x))
         out[keep:] = 0
         return out
-    at = _loud_place(x, rate, rng, 5.0)
-    out[at : at + int(float(rng.uniform(1.0, 5.0)) * rate)] = 0
+    at = _loud_place(x, rate, rng, 5.5)
+    fade = int(float(rng.uniform(0.02, 0.5)) * rate) if kind == 4 else 0
+    n = int(float(rng.uniform(1.0 if kind == 3 else 2.0, 5.0)) * rate)
+    gain = np.concatenate([np.linspace(1, 0, fade), np.zeros(n), np.linspace(0, 1, fade)]).astype(np.float32)
+    part = out[at : at + len(gain)]
+    part *= gain[: len(part), None]
     return out
 
 
 def dropout(x: Samples, rate: int, rng: np.random.Generator) -> Samples:
-    """One to six gaps of 20 ms to 1 s, digital silence or nearly, cut or briefly faded, in both channels or one."""
+    """One to six gaps of 20 ms to 1 s: silence or nearly, cut or briefly faded, or a stuck sample; both channels or one."""
     out = x.copy()
+    stuck = rng.random() < 0.2
     for _ in range(int(rng.integers(1, 7))):
         at = _loud_place(x, rate, rng)
         n = int(float(np.exp(rng.uniform(np.log(0.02), 0.0))) * rate)
+        channels = slice(None) if rng.random() < 0.7 or x.shape[1] == 1 else slice(0, 1)
+        if stuck:
+            out[at : at + n, channels] = out[at - 1, channels]
+            continue
         gain = np.full(n, float(rng.choice([0.0, 0.0, 1e-3])))
-        fade = min(n // 3, int(float(rng.choice([0.0, 0.0, 0.002, 0.006])) * rate))
+        fade = min(n // 3, int(float(rng.choice([0.0, 0.0, 0.002, 0.005, 0.012])) * rate))
         if fade:
             ramp = np.linspace(1.0, gain[0], fade)
             gain[:fade], gain[-fade:] = ramp, ramp[::-1]
-        channels = slice(None) if rng.random() < 0.7 or x.shape[1] == 1 else slice(0, 1)
         part = out[at : at + n, channels]
         part *= gain[: len(part), None].astype(np.float32)
     return out
 
 
 def clipping(x: Samples, rate: int, rng: np.random.Generator) -> Samples:
-    """Driven 6 to 14 dB over a ceiling, on both sides or one, all through or in a passage, then turned down or not."""
+    """Driven 3 to 12 dB over a ceiling, hard or with a knee, on both sides or one, all through or in part, turned down or not."""
     peak = float(np.quantile(np.abs(x), 0.9999))
-    ceiling = 1.0
-    driven = x * np.float32(10 ** (float(rng.uniform(6, 14)) / 20) / max(peak, 1e-6))
-    low = -ceiling if rng.random() < 0.8 else -np.inf
-    clipped = np.clip(driven, low, ceiling)
+    driven = (x * np.float32(10 ** (float(rng.uniform(3, 12)) / 20) / max(peak, 1e-6))).astype(np.float64)
+    if rng.random() < 0.2:  # a knee that rounds the corner, then the ceiling
+        bent = np.abs(driven)
+        bent = np.where(bent < 0.7, bent, 0.7 + 0.3 * np.tanh((bent - 0.7) / 0.25))
+        driven_up = np.copysign(bent / 0.97, driven)
+    else:
+        driven_up = driven
+    low = -1.0 if rng.random() < 0.8 else -np.inf
+    clipped = np.clip(driven_up, low, 1.0)
     if rng.random() < 0.25:
         first = len(x) // 3
         mixed = driven / max(1.0, float(np.abs(driven).max()))
         mixed[first : 2 * first] = clipped[first : 2 * first]
         clipped = mixed
+    clipped = clipped / max(1.0, float(np.abs(clipped).max()))
     gain = float(rng.choice([1.0, 0.98, 0.5, 0.2]))
     if rng.random() < 0.3:
         clipped = clipped + rng.triangular(-1, 0, 1, clipped.shape) / 32768
@@ -84,8 +101,8 @@ def clipping(x: Samples, rate: int, rng: np.random.Generator) -> Samples:
 
 
 def dc_offset(x: Samples, rate: int, rng: np.random.Generator) -> Samples:
-    """A constant of 0.005 to 0.3, in both channels or one."""
-    constant = float(np.exp(rng.uniform(np.log(0.005), np.log(0.3))) * rng.choice([-1, 1]))
+    """A constant of 0.02 to 0.3, in both channels or one."""
+    constant = float(np.exp(rng.uniform(np.log(0.02), np.log(0.3))) * rng.choice([-1, 1]))
     out = x * np.float32(1.0 - abs(constant))
     if rng.random() < 0.7 or x.shape[1] == 1:
         return np.asarray(out + constant, np.float32)
@@ -94,10 +111,10 @@ def dc_offset(x: Samples, rate: int, rng: np.random.Generator) -> Samples:
 
 
 def abrupt_ending(x: Samples, rate: int, rng: np.random.Generator) -> Samples:
-    """Cut off while it sounds, with a fade of no more than 8 ms, silence after it or not."""
+    """Cut off while it sounds, with a fade of no more than 10 ms, silence after it or not."""
     at = _loud_place(x, rate, rng, 8.0)
     out = x[:at].copy()
-    fade = int(float(rng.choice([0.0, 0.003, 0.008])) * rate)
+    fade = int(float(rng.choice([0.0, 0.003, 0.006, 0.01])) * rate)
     if fade:
         out[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)[:, None]
     if rng.random() < 0.4:
@@ -106,14 +123,15 @@ def abrupt_ending(x: Samples, rate: int, rng: np.random.Generator) -> Samples:
 
 
 def phase_cancellation(x: Samples, rate: int, rng: np.random.Generator) -> Samples:
-    """One channel inverted, all through or for half of the piece, or the middle nearly removed."""
+    """One channel inverted, all through or for a part of at least three tenths, or the middle nearly removed."""
     out = x.copy() if x.shape[1] == 2 else np.repeat(x, 2, axis=1)
     kind = int(rng.integers(3))
     if kind == 0:
         out[:, 1] *= -1
     elif kind == 1:
-        first = int(rng.uniform(0.1, 0.4) * len(out))
-        out[first : first + len(out) // 2, 1] *= -1
+        share = float(rng.uniform(0.3, 0.7))
+        first = int(rng.uniform(0.0, 0.95 - share) * len(out))
+        out[first : first + int(share * len(out)), 1] *= -1
     else:
         middle = out.mean(axis=1, keepdims=True)
         side = (out[:, :1] - out[:, 1:]) / 2
@@ -123,8 +141,10 @@ def phase_cancellation(x: Samples, rate: int, rng: np.random.Generator) -> Sampl
 
 
 def band_limited(x: Samples, rate: int, rng: np.random.Generator) -> Samples:
-    """Nothing above 2 to 8 kHz: filters of fourth to tenth order, a brick wall, or a trip through a low rate."""
-    cutoff = float(np.exp(rng.uniform(np.log(2000), np.log(8000))))
+    """Nothing above 2 to 11 kHz: filters of fourth to tenth order, a brick wall, or a trip through a low rate."""
+    cutoff = float(
+        rng.choice([8000.0, 11_025.0]) if rng.random() < 0.25 else np.exp(rng.uniform(np.log(2000), np.log(8000)))
+    )
     kind = int(rng.integers(4))
     if kind <= 1:
         order = int(rng.choice([6, 8, 10])) if cutoff > 6000 else int(rng.choice([4, 6, 8]))
@@ -139,18 +159,19 @@ def band_limited(x: Samples, rate: int, rng: np.random.Generator) -> Samples:
 
 
 def noise_ending(x: Samples, rate: int, rng: np.random.Generator) -> Samples:
-    """Half a second to five seconds of white, pink or high noise in place of the ending or over it."""
+    """Half a second to five seconds of white, pink, brown or high noise in place of the ending or over it."""
     n = int(float(rng.uniform(0.5, 5.0)) * rate)
     noise = rng.standard_normal((n, x.shape[1]))
-    colour = int(rng.integers(3))
-    if colour == 1:
+    colour = int(rng.integers(4))
+    if colour in (1, 2):
         spectrum = np.fft.rfft(noise, axis=0)
-        spectrum /= np.sqrt(np.maximum(np.arange(len(spectrum)), 20))[:, None]
+        steepness = 0.5 if colour == 1 else 1.0
+        spectrum /= (np.maximum(np.arange(len(spectrum)), 30.0 * n / rate) ** steepness)[:, None]
         noise = np.fft.irfft(spectrum, n, axis=0)
-    elif colour == 2:
+    elif colour == 3:
         noise = signal.sosfilt(signal.butter(2, 4000, "high", fs=rate, output="sos"), noise, axis=0)
-    instead = rng.random() < 0.7
-    noise *= _level(x) * 10 ** (float(rng.uniform(-18 if instead else -6, 0)) / 20) / noise.std()
+    instead = rng.random() < 0.6
+    noise *= _level(x) * 10 ** (float(rng.uniform(-30 if instead else -18, -6)) / 20) / noise.std()
     out = x.copy()
     if instead:
         out[-n:] = noise

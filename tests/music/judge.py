@@ -82,10 +82,10 @@ def previewed(numbers: Iterable[int], seconds: float = 36.0) -> Iterator[Sample]
         yield Sample(f"preview-{number}", music.samples, music.sample_rate_hz, bpm=bpm, key=key)
 
 
-def excerpts(paths: Iterable[Path], seed: int = 0) -> Iterator[Sample]:
+def excerpts(paths: Iterable[Path], seed: int = 0, seconds: float = found.EXCERPT_S) -> Iterator[Sample]:
     """Yield passages of found music; nearly silent ones and more than two channels are left out."""
     for path in paths:
-        samples, rate = found.excerpt(path, seed)
+        samples, rate = found.excerpt(path, seed, seconds)
         if samples.shape[1] <= 2 and len(samples) > 8 * rate and np.abs(samples).max() > 0.01:
             yield Sample(found.name_of(path), samples, rate, KNOWN_FLAWS.get(found.name_of(path), frozenset()))
 

@@ -19,11 +19,11 @@ MEASURED: dict[str, dict[str, str]] = {
     "music/Inevitable.ogg": {"dc_offset": "-0.075"},
     "music/Media Threat.ogg": {"dc_offset": "+0.093"},
     "lose/Chimes They Fade.ogg": {"dc_offset": "+0.048"},
+    "lose/March Thee to Dis.ogg": {"dc_offset": "+0.023"},
     "win/Apex Aleph.ogg": {"dc_offset": "+0.077"},
     "musics/ttn1.ogg": {"dc_offset": "-0.033"},
     "sounds/just_over_the_horizon.ogg": {"dc_offset": "-0.067"},
     "themes/electro.ogg": {"dc_offset": "-0.035"},
-    "audio/track27.ogg": {"dc_offset": "-0.010"},
     "music/into_the_shadows.ogg": {"phase_cancellation": "correlation -0.34"},
     "music/underground.ogg": {"phase_cancellation": "correlation -0.11, bass opposed"},
 }

@@ -66,6 +66,27 @@ def test_every_file_gets_its_result_or_one_error_that_names_it_in_order(folder):
     assert by_name["telephone.wav"].sample_rate_hz == 8_000
 
 
+def test_an_hour_and_samples_over_full_scale_give_results_and_three_channels_one_error(tmp_path, clip):
+    rate = 8_000
+    with soundfile.SoundFile(tmp_path / "hour.wav", "w", rate, 1, "PCM_16") as file:
+        minute = 0.3 * np.sin(2 * np.pi * 220 * np.arange(60 * rate) / rate)
+        for _ in range(60):
+            file.write(minute)
+    hot = clip.samples / np.abs(clip.samples).max() * np.float32(4.0)
+    soundfile.write(tmp_path / "hot.wav", hot, clip.sample_rate_hz, subtype="FLOAT")
+    soundfile.write(tmp_path / "three.wav", np.zeros((rate, 3), np.float32), rate)
+    hour, over, three = analyze_files([tmp_path / name for name in ("hour.wav", "hot.wav", "three.wav")])
+    assert hour.error is None
+    assert hour.analysis.duration_s == 3600.0
+    assert hour.analysis.integrated_loudness_lufs is not None
+    assert over.error is None
+    assert over.analysis.true_peak_dbtp >= 20 * np.log10(4.0) - 0.1
+    assert "clipping" not in over.analysis.gate_failures
+    assert three.analysis is None
+    assert "three.wav" in str(three.error)
+    assert "channels" in str(three.error)
+
+
 def test_results_do_not_depend_on_how_many_work_at_once(folder):
     paths = [folder / name for name in ("good.wav", "copy.flac", "telephone.wav")]
     assert list(analyze_files(paths, jobs=1)) == list(analyze_files(paths, jobs=4))
