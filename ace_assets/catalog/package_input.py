@@ -35,5 +35,7 @@ def release_rows(store: Store) -> PackageInput:
         cells = connection.sql("SELECT cell, zone, genre, daypart FROM cells ORDER BY cell").pl()
         built = connection.execute("SELECT built_at FROM releases WHERE release_id = ?", [release_id]).fetchall()
     if not built:
-        raise CatalogError(f"release {release_id}", value="no date", expected="its row in releases", remedy="build it again")
+        raise CatalogError(
+            f"release {release_id}", value="no date", expected="its row in releases", remedy="build it again"
+        )
     return PackageInput(frame, cells, release_id, built[0][0].astimezone(dt.UTC))
