@@ -62,7 +62,8 @@ class GateLimits:
     dark_hz: float = 5_000.0
     dark_cliff_db: float = 36.0
     lines_db: float = 16.0
-    step_share: float = 0.6
+    step_share: float = 0.62
+    sharp_step: float = 0.9
     lines_cliff_db: float = 38.0
     edge_move: float = 0.09
     lines_change_db: float = 18.0
@@ -208,7 +209,10 @@ def wrong_duration(
 def _is_cut(band: Band, limits: GateLimits) -> bool:
     """Tell a filter from dark music: noise and drums end in a cliff only there, tones in a skirt or a standing edge."""
     if band.lines_db <= limits.lines_db:
-        return band.cliff_db >= (limits.dark_cliff_db if band.cliff_hz < limits.dark_hz else limits.cliff_db)
+        dark = (
+            band.cliff_hz < limits.dark_hz and band.edge_move > limits.edge_move and band.step_share < limits.sharp_step
+        )
+        return band.cliff_db >= (limits.dark_cliff_db if dark else limits.cliff_db)
     skirt = band.step_share <= limits.step_share
     standing = band.edge_move <= limits.edge_move and band.change_db >= limits.lines_change_db
     return band.cliff_db >= limits.lines_cliff_db and (skirt or standing)

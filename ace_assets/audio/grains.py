@@ -37,7 +37,7 @@ class Grains:
 
 
 @compiled
-def _stands_still(samples: NDArray[np.float32], first: int, frames: int, channel: int, limit: float) -> bool:
+def _stands_still(samples: NDArray[np.float32], first: int, frames: int, channel: int, limit: np.float32) -> bool:
     value = samples[first, channel]
     last = first + 1
     while last < first + frames and abs(samples[last, channel] - value) <= limit:

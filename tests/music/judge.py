@@ -31,6 +31,7 @@ CAPTIONS = (
     "indie pop, electronic, shimmer",
 )
 INAUDIBLE_DB = -50.0  # a change this far below the music is no fault
+MONO_LOSS_DB = -1.0
 KEYS = ("C major", "G major", "D major", "A minor", "E minor")
 
 
@@ -108,7 +109,9 @@ def judge(clips: Iterable[Sample], *, faults: Iterable[str] = tuple(INJECTIONS),
                 continue
             rng = np.random.default_rng([zlib.crc32(clip.name.encode()), zlib.crc32(fault.encode())])
             broken = np.ascontiguousarray(INJECTIONS[fault](clip.samples, clip.sample_rate_hz, rng), np.float32)
-            if not _audible(clip.samples, broken):
+            if not _audible(clip.samples, broken) or (
+                fault == "phase_cancellation" and not _cancels(clip.samples, broken)
+            ):
                 continue
             expected_s = duration_s if fault == "wrong_duration" else None
             verdict.tried[fault] = verdict.tried.get(fault, 0) + 1
@@ -123,6 +126,12 @@ def _audible(sound: NDArray[np.float32], broken: NDArray[np.float32]) -> bool:
         return True
     change = float(np.mean((sound - broken).astype(np.float64) ** 2))
     return change > 10.0 ** (INAUDIBLE_DB / 10.0) * float(np.mean(sound.astype(np.float64) ** 2))
+
+
+def _cancels(sound: NDArray[np.float32], broken: NDArray[np.float32]) -> bool:
+    """Tell whether a mono loudspeaker loses anything: channels with nothing in common cancel neither way."""
+    before, after = (float(np.mean(x.mean(axis=1, dtype=np.float64) ** 2)) for x in (sound, broken))
+    return after < 10.0 ** (MONO_LOSS_DB / 10.0) * before
 
 
 def gates_of(samples: NDArray[np.float32], sample_rate_hz: int, duration_s: float | None = None) -> tuple[str, ...]:
