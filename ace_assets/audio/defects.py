@@ -61,7 +61,7 @@ class GateLimits:
     cliff_db: float = 30.0
     dark_hz: float = 5_000.0
     dark_cliff_db: float = 36.0
-    lines_db: float = 16.0
+    lines_db: float = 13.0
     step_share: float = 0.62
     sharp_step: float = 0.9
     lines_cliff_db: float = 38.0
