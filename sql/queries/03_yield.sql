@@ -15,11 +15,11 @@ SELECT
   count(*) AS takes,
   count(t.scored_at) AS scored_takes,
   count(*) FILTER (len(t.gate_failures) = 0 AND len(t.fit_failures) = 0) AS passed_takes,
-  count(k.track_id) AS kept_tracks,
+  count(t.track_id) - count(f.track_id) AS kept_tracks,
   passed_takes / nullif(scored_takes, 0) AS passed_share,
   kept_tracks / count(*) AS kept_share
 FROM takes AS t
-LEFT JOIN (SELECT track_id FROM all_tracks WHERE status IN ('active', 'superseded')) AS k ON k.track_id = t.track_id
+LEFT JOIN former_tracks AS f ON f.track_id = t.track_id
 WHERE t.status IN ('stored', 'pruned') AND ($zone IS NULL OR t.zone = $zone)
 GROUP BY t.genre, t.engine, t.requested_model, t.adapter
 ORDER BY t.genre, t.engine, t.requested_model, t.adapter

@@ -14,9 +14,9 @@ WITH made AS (
     count(*) AS takes,
     count(*) FILTER (t.cost_usd IS NULL) AS unpriced_takes,
     sum(t.cost_usd) AS priced_usd,
-    count(k.track_id) AS kept_tracks
+    count(t.track_id) - count(f.track_id) AS kept_tracks
   FROM takes AS t
-  LEFT JOIN (SELECT track_id FROM all_tracks WHERE status IN ('active', 'superseded')) AS k ON k.track_id = t.track_id
+  LEFT JOIN former_tracks AS f ON f.track_id = t.track_id
   WHERE t.status IN ('stored', 'pruned') AND ($zone IS NULL OR t.zone = $zone)
   GROUP BY t.zone, t.genre
 )

@@ -16,11 +16,11 @@ WITH missing AS (
 measured AS (
   SELECT
     t.zone,
-    count(*) / nullif(count(k.track_id), 0) AS takes_per_kept_track,
+    count(*) / nullif(count(t.track_id) - count(f.track_id), 0) AS takes_per_kept_track,
     avg(t.server_s) AS take_s,
     CASE WHEN count(*) = count(t.cost_usd) THEN avg(t.cost_usd) END AS take_usd
   FROM takes AS t
-  LEFT JOIN (SELECT track_id FROM all_tracks WHERE status IN ('active', 'superseded')) AS k ON k.track_id = t.track_id
+  LEFT JOIN former_tracks AS f ON f.track_id = t.track_id
   WHERE t.status IN ('stored', 'pruned')
   GROUP BY t.zone
 )
