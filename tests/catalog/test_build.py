@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from ace_assets import tables
@@ -157,6 +158,24 @@ def test_a_damaged_manifest_is_named_and_only_its_cell_held_back(made: Synthetic
     assert one(made.store, f"select count(*) from tracks where cell = '{cell}'") == 0
     others = made.masters.filter((pl.col("status") != "retired") & (pl.col("cell") != cell)).height
     assert one(made.store, "select count(*) from tracks where exportable") == others
+
+
+def test_a_manifest_damaged_where_only_the_listening_page_looks_is_named_too(made: Synthetic) -> None:
+    cell = kept_cell(made)
+    path = manifest_path(made, cell, "masters")
+    group = pq.read_metadata(path).row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    waveform = next(column for column in columns if column.path_in_schema == "waveform")
+    spoilt = bytearray(path.read_bytes())
+    start = waveform.dictionary_page_offset or waveform.data_page_offset
+    spoilt[start : start + waveform.total_compressed_size] = b"\xff" * waveform.total_compressed_size
+    path.write_bytes(bytes(spoilt))
+    result = build_release(made.store, reason="test")
+    assert [finding.finding for finding in result.quarantined if finding.thing.endswith("masters.parquet")] == [
+        "corrupt_manifest"
+    ]
+    assert result.held_back_cells == (cell,)
+    assert result.rows["tracks"] > 0
 
 
 def test_tracks_of_a_cell_with_damaged_scores_are_kept_but_not_exportable(made: Synthetic) -> None:

@@ -16,7 +16,7 @@ from ace_assets.catalog.build import build_release
 from ace_assets.catalog.query import run_query
 from tests.catalog.synthetic import Synthetic, make_store
 
-RELEASES = 6  # 200 in tests/bench/bench_catalog.py
+RELEASES = 4  # 200 in tests/bench/bench_catalog.py
 
 READER = """
 import sys, time
