@@ -387,7 +387,7 @@ function themed(layout) {
 function draw() {
   for (const [name, figure] of Object.entries(figures)) {
     const place = document.getElementById('figure-' + name);
-    if (place) Plotly.react(place, figure.data, themed(figure.layout), { responsive: true, displaylogo: false, displayModeBar: false });
+    if (place) Plotly.react(place, figure.data, themed(figure.layout), { responsive: true, displayModeBar: false });
   }
   document.documentElement.dataset.drawn = dark.matches ? 'dark' : 'light';
 }
