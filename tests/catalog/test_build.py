@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from ace_assets import tables
-from ace_assets.catalog import build, sql_files
+from ace_assets.catalog import sql_files
 from ace_assets.catalog.build import build_release
 from ace_assets.catalog.history import restore, retire
 from ace_assets.catalog.query import read_table, run_query
+from ace_assets.catalog.stage import claims_frame
 from ace_assets.errors import CatalogError, LeaseHeldError, SchemaError
 from ace_assets.store import Store
 from tests.catalog import synthetic
@@ -483,7 +484,7 @@ def test_kill_9_in_the_middle_of_a_build_leaves_the_old_release_and_the_next_bui
 
 
 def test_the_claims_come_from_the_price_book() -> None:
-    rows = {row["subject"]: row for row in build.stage.claims_frame().to_dicts()}
+    rows = {row["subject"]: row for row in claims_frame().to_dicts()}
     assert rows["Mureka"]["high"] == pytest.approx(1000 / 15000)
     assert (rows["RTX 4090"]["low"], rows["RTX 4090"]["high"]) == (3.0, 5.0)
 
