@@ -119,6 +119,8 @@ def _floor_of(
 
 def judge_ending(samples: NDArray[np.float32], sample_rate_hz: int, grains: Grains) -> Ending | None:
     """Return how (frames, channels) samples end; None for silence and for less than a tenth of a second."""
+    if len(grains.mean) < 2 * JUST_BEFORE_MS[0]:
+        return None
     offset = np.median(grains.mean, axis=0)  # a constant is no sound: a fade that ends at it is complete
     around_offset = grains.energy - 2.0 * offset * grains.mean + offset**2
     together = np.clip(np.minimum(grains.energy, around_offset), 0.0, None).mean(axis=1)
