@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -50,17 +48,17 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, objec
     )
     moments = random.Random(20251125)
     asked_again: set[int] = set()
-    with running_preview(faults="service_s=0.4") as preview:
+    with running_preview(faults="service_s=0.8") as preview:
         env = environment(data, config, ACE_SERVERS=preview.url)
         for number in range(MOMENTS):
             before = finished_takes(data)
             seeds = submitted_seeds(preview.url)
             process = started("run", env=env, log=folder / "log")
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=2.0 + number * 1.7 + moments.random())
-            os.kill(process.pid, signal.SIGKILL)
+                process.wait(timeout=2.0 + number * 0.9 + moments.random())
+            process.kill()  # of a run that has ended already, nothing is left to kill
             process.wait()
-            time.sleep(0.7)  # workers end with the command
+            time.sleep(1.5)  # workers end with the command
             assert_nothing_half_written(data)
             asked_again |= {seed for seed in submitted_seeds(preview.url) - seeds if seed in seeds_of(data, before)}
         done_before = finished_takes(data)
