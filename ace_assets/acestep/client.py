@@ -125,13 +125,13 @@ class AceStepClient:
         return headers
 
     def _thing(self, route: str) -> str:
-        return f"{self.server.name} {route}"
+        return f"{self.server.in_words} {route}"
 
     def _unreachable(self, route: str, problem: str) -> ServerError:
         if self.server.key is not None:
             problem = self.server.key.hidden_in(problem)
         return ServerError(
-            f"{self.server.name} ({self.server.url}) {route}",
+            self._thing(route),
             value=problem,
             expected="an ACE-Step server that answers",
             remedy="start it, or correct its address",

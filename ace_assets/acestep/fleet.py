@@ -114,7 +114,7 @@ class Fleet:
         with self._store.scratch() as scratch, ThreadPoolExecutor(STORE_THREADS, "fleet") as threads:
             self.scratch, self._threads = scratch, threads
             self._journal = await self._in_thread(self._store.journal, self._cell)
-            self.pool = Pool(planned_takes(planned), self._admit)
+            self.pool = Pool(planned_takes(planned), self._admit, self._strand)
             async with contextlib.AsyncExitStack() as opened:
                 # one client per server: a pool looks through all its connections at every request
                 for server in self._servers:
@@ -230,9 +230,10 @@ class Fleet:
         await self._forget(take.job.take_id)
         self.result.rows.append(stored_row(take.job.take, facts, plan_id=self._plan_id))
         self.result.stored += 1
-        self.result.server_s += take.server_s
-        cost_usd = facts["cost_usd"]
-        self._cost_usd = None if cost_usd is None or self._cost_usd is None else self._cost_usd + cost_usd
+        self.result.server_s += take.server_s or 0.0
+        if take.server_s is not None:
+            cost_usd = facts["cost_usd"]
+            self._cost_usd = None if cost_usd is None or self._cost_usd is None else self._cost_usd + cost_usd
         self.pool.settle(take.job)
         self.tell(EventKind.STORED, take.job.take_id, lane.server.name, f"{take.audio.duration_s:.2f} s of audio")
 
@@ -266,9 +267,9 @@ class Fleet:
             "audio_bytes": audio.size_bytes,
             "server": lane.server.name,
             "gpu": lane.server.gpu,
-            "server_s": round(take.server_s, 3),
-            "queue_s": round(take.queue_s, 3),
-            "cost_usd": None if price is None else take.server_s / 3600.0 * price,
+            "server_s": None if take.server_s is None else round(take.server_s, 3),
+            "queue_s": None if take.queue_s is None else round(take.queue_s, 3),
+            "cost_usd": None if price is None or take.server_s is None else take.server_s / 3600.0 * price,
             "generated_at": dt.datetime.now(dt.UTC).isoformat(),
             "frames": audio.frames,
             "server_id": lane.server_id,
@@ -287,10 +288,13 @@ class Fleet:
             self.pool.give_back(job)
             self.tell(EventKind.RETURNED, job.take_id, lane.server.name, why)
             return
-        self._give_up(job.take, kind, f"{why}; {job.attempts} attempts", job.request.audio_duration, job.submissions)
+        why = f"{why}; {job.attempts} attempts"
+        self._give_up(job.take, kind, why, job.request.audio_duration, job.submissions, lane.server.name)
         self.pool.settle(job)
 
-    def _give_up(self, take: PlannedTake, kind: str, why: str, duration_s: float | None, attempts: int) -> None:
+    def _give_up(
+        self, take: PlannedTake, kind: str, why: str, duration_s: float | None, attempts: int, server: str | None = None
+    ) -> None:
         self.result.failed += 1
         self.result.rows.append(
             failed_row(
@@ -300,9 +304,10 @@ class Fleet:
                 kind=kind,
                 why=shorten(why, MESSAGE_MAX_CHARS),
                 attempts=attempts,
+                server=server,
             )
         )
-        self.tell(EventKind.QUARANTINED, take.take_id, None, why)
+        self.tell(EventKind.QUARANTINED, take.take_id, server, why)
 
     # ---- what is drawn from the plan -------------------------------------------------------------------------------
 
@@ -317,20 +322,30 @@ class Fleet:
             return None
         try:
             request = ReleaseRequest.from_json(take.request_json)
-            self._check_tier(request)
+            unfit = self._unfit_for(request)
         except RequestError as error:
             self._give_up(take, "bad_request", str(error), None, 0)
             return None
-        return Job(take, request, journalled=self._journal.get(take.take_id))
+        return Job(take, request, unfit=unfit, journalled=self._journal.get(take.take_id))
+
+    def _strand(self, job: Job) -> None:
+        """Give up a job whose every server that may be asked for it is gone."""
+        fit = (f"{lane.server.name} {lane.last_state}" for lane in self._lanes if lane.server_id not in job.unfit)
+        why = f"no server is left whose GPU may be asked for it: {'; '.join(fit)}"
+        self._give_up(job.take, "no_server", why, job.request.audio_duration, job.submissions)
 
     def _stored_facts(self, take_id: str) -> dict[str, Any] | None:
         if not self._store.has_take(take_id):
             return None
         return self._store.take_facts(take_id)
 
-    def _check_tier(self, request: ReleaseRequest) -> None:
-        """Refuse what no server of this run can deliver, before it is sent."""
-        refusal: RequestError | None = None
+    def _unfit_for(self, request: ReleaseRequest) -> frozenset[str]:
+        """Return the ids of the servers whose GPU may not be asked for this.
+
+        Raises:
+            RequestError: none of them may.
+        """
+        refusals: dict[str, RequestError] = {}
         for lane in self._lanes:
             try:
                 tier_check.check_server(
@@ -342,11 +357,11 @@ class Fleet:
                     measured_duration_s=lane.capabilities.max_duration_s,
                     measured_batch=lane.capabilities.max_batch,
                 )
-                return
             except RequestError as error:
-                refusal = error
-        if refusal is not None:
-            raise refusal
+                refusals[lane.server_id] = error
+        if len(refusals) == len(self._lanes):
+            raise list(refusals.values())[-1]
+        return frozenset(refusals)
 
 
 # ---- the entry for callers that are not asynchronous ---------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,23 @@ from ace_assets.acestep.watch import Sightings
 
 @dataclass(eq=False)
 class Flight:
-    """A job on a server."""
+    """A job on a server.
+
+    Attributes:
+        job: what is to be made.
+        task_id: the server's name for it.
+        seen: what polling saw of it.
+        submitted_at_s: when the server accepted it.
+        adopted_at_s: when this run took it over from an earlier one; None for what this run submitted.
+        asked: this run has polled it.
+    """
 
     job: Job
     task_id: str
     seen: Sightings
     submitted_at_s: float
+    adopted_at_s: float | None = None
+    asked: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,8 +43,8 @@ class Landed:
     sha256: str
     audio: AudioFacts
     item: ResultItem
-    queue_s: float
-    server_s: float
+    queue_s: float | None
+    server_s: float | None
     capabilities: Capabilities
 
 
@@ -44,18 +56,27 @@ class Pace:
     measured: int = 0
     last_done_s: float | None = None
 
-    def finished(self, count: int, now_s: float, *, since_s: float) -> None:
-        """Take in that `count` jobs were seen finished; the oldest of them was submitted at `since_s`."""
-        started_s = since_s if self.last_done_s is None else max(self.last_done_s, since_s)
-        each_s = max(now_s - started_s, 0.0) / count
-        known = self.seconds if self.measured else None
-        weight = 0.3 if self.measured >= 3 else 0.5
-        self.seconds = each_s if known is None else (1 - weight) * known + weight * min(each_s, 4 * known + 1.0)
-        self.measured += count
+    def finished(self, flights: Sequence[Flight], now_s: float) -> None:
+        """Take in that jobs were seen finished, now.
+
+        When an adopted job began, nobody watched: it tells the pace only from the finish before it on.
+        """
+        last_s = self.last_done_s
+        told = flights if last_s is not None else [flight for flight in flights if flight.adopted_at_s is None]
+        if told:
+            oldest_s = min(flight.submitted_at_s for flight in told)
+            started_s = oldest_s if last_s is None else max(last_s, oldest_s)
+            each_s = max(now_s - started_s, 0.0) / len(told)
+            known = self.seconds if self.measured else None
+            weight = 0.3 if self.measured >= 3 else 0.5
+            self.seconds = each_s if known is None else (1 - weight) * known + weight * min(each_s, 4 * known + 1.0)
+            self.measured += len(told)
         self.last_done_s = now_s
 
 
-def span_on_server(flight: Flight, before_s: float | None, now_s: float, *, place: int, of: int) -> tuple[float, float]:
+def span_on_server(
+    flight: Flight, before_s: float | None, now_s: float, *, place: int, of: int
+) -> tuple[float, float] | None:
     """Return when a job began and ended on its server, as far as polling shows it.
 
     Args:
@@ -63,8 +84,13 @@ def span_on_server(flight: Flight, before_s: float | None, now_s: float, *, plac
         before_s: when a job of ours was last seen finished before this poll.
         now_s: this poll.
         place, of: several jobs seen finished at once share the time between them.
+
+    Returns:
+        None for an adopted job that began before this run watched: nobody measured it.
     """
     seen = flight.seen
+    if flight.adopted_at_s is not None and before_s is None and seen.queued_s is None:
+        return None
     earliest_s = max(flight.submitted_at_s, before_s or 0.0, seen.queued_s or 0.0)
     began_s = earliest_s if seen.running_s is None else (earliest_s + max(seen.running_s, earliest_s)) / 2
     share_s = (now_s - began_s) / of

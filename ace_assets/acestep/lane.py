@@ -394,7 +394,7 @@ class Lane:
         task_id = str(entry.get("task_id"))
         age_s = max(0.0, time.time() - float(entry.get("submitted_at_s") or time.time()))
         job.submissions = max(1, int(entry.get("submissions") or 1))
-        flight = Flight(job, task_id, Sightings(now_s - age_s, now_s), now_s - age_s)
+        flight = Flight(job, task_id, Sightings(now_s - age_s, now_s), now_s - age_s, adopted_at_s=now_s)
         # earlier than anything this run submitted: first in, first out
         self.flights = {task_id: flight, **self.flights}
         self.flights = dict(sorted(self.flights.items(), key=lambda pair: pair[1].submitted_at_s))
@@ -454,9 +454,12 @@ class Lane:
         now_s = self._now_s()
         head = next(iter(self.flights.values()))
         pace_s = self.pace.seconds
+        if not head.asked and head.adopted_at_s is not None:
+            return low_s  # it may have been done for long
+        watched_s = head.submitted_at_s if head.adopted_at_s is None else head.adopted_at_s
         if pace_s is None:
-            return min(max(low_s, (now_s - head.submitted_at_s) / 3), high_s)
-        started_s = max(head.submitted_at_s, self.pace.last_done_s or 0.0)
+            return min(max(low_s, (now_s - watched_s) / 3), high_s)
+        started_s = max(watched_s, self.pace.last_done_s or 0.0)
         due_s = started_s + pace_s - now_s
         if due_s <= 0:
             due_s = pace_s / 4
@@ -487,16 +490,18 @@ class Lane:
         done = [self.flights[task_id] for task_id in asked if task_id in answers and answers[task_id].finished]
         before_s = self.pace.last_done_s
         if done:
-            self.pace.finished(len(done), now_s, since_s=min(flight.submitted_at_s for flight in done))
+            self.pace.finished(done, now_s)
+        for flight in map(self.flights.__getitem__, asked):
+            flight.asked = True
         for place, flight in enumerate(done):
             del self.flights[flight.task_id]
             answer = answers[flight.task_id]
             if answer.state is TaskState.FAILED:
                 await self._job_failed(flight.job, "failed", answer.reason)
             else:
-                began_s, ended_s = span_on_server(flight, before_s, now_s, place=place, of=len(done))
+                span = span_on_server(flight, before_s, now_s, place=place, of=len(done))
                 self._fetching += 1
-                self._spawn(self._collect(flight, answer, began_s, ended_s))
+                self._spawn(self._collect(flight, answer, span))
         await self._drop_lost(now_s)
 
     async def _drop_lost(self, now_s: float) -> None:
@@ -540,8 +545,14 @@ class Lane:
 
     # ---- fetching --------------------------------------------------------------------------------------------------
 
-    async def _collect(self, flight: Flight, answer: TaskReply, began_s: float, ended_s: float) -> None:
-        """Fetch, verify and store a finished take."""
+    async def _collect(self, flight: Flight, answer: TaskReply, span: tuple[float, float] | None) -> None:
+        """Fetch, verify and store a finished take.
+
+        Args:
+            flight: the job.
+            answer: the server's last word on it.
+            span: when it began and ended there; None where nobody watched.
+        """
         try:
             job, item = flight.job, answer.items[0]
             wanted = job.request.model
@@ -566,9 +577,11 @@ class Lane:
                     return
                 self._failed_takes.clear()
                 self._worked(WORK)
-                server_s = max(0.0, ended_s - began_s)
-                self._server_s = server_s if self._server_s is None else 0.8 * self._server_s + 0.2 * server_s
-                queue_s = max(0.0, began_s - flight.submitted_at_s)
+                server_s = queue_s = None
+                if span is not None:
+                    server_s = max(0.0, span[1] - span[0])
+                    queue_s = max(0.0, span[0] - flight.submitted_at_s)
+                    self._server_s = server_s if self._server_s is None else 0.8 * self._server_s + 0.2 * server_s
                 await self.run_.landed(
                     Landed(job, got.path, got.sha256, got.audio, item, queue_s, server_s, known), self
                 )

@@ -112,15 +112,16 @@ def _moment(value: Any) -> dt.datetime | None:
 
 
 def failed_row(
-    take: PlannedTake, *, plan_id: str, duration_s: float, kind: str, why: str, attempts: int
+    take: PlannedTake, *, plan_id: str, duration_s: float, kind: str, why: str, attempts: int, server: str | None
 ) -> dict[str, Any]:
-    """Return the row of a take that could not be made."""
+    """Return the row of a take that could not be made; `server` is the one that failed it last."""
     return {
         **_asked(take, plan_id, duration_s),
         "status": "failed",
         "failure_class": kind,
         "failure_message": why,
         "attempts": attempts,
+        "server": server,
         "preview": take.engine == PREVIEW_ENGINE,
     }
 

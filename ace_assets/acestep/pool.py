@@ -24,6 +24,7 @@ class Job:
         request: the checked request that makes it.
         attempts: failures charged to it so far.
         submissions: times that a server accepted it, earlier runs included.
+        unfit: ids of servers whose GPU may not be asked for it.
         avoid: ids of servers that failed it.
         last_failure: kind and words of the last one.
         journalled: what an earlier run wrote down of it: server id, task id, time.
@@ -33,6 +34,7 @@ class Job:
     request: ReleaseRequest
     attempts: int = 0
     submissions: int = 0
+    unfit: frozenset[str] = frozenset()
     avoid: set[str] = field(default_factory=set)
     last_failure: tuple[str, str] = ("", "")
     journalled: dict[str, Any] | None = None
@@ -44,6 +46,7 @@ class Job:
 
 
 Admission = Callable[[PlannedTake], Awaitable[Job | None]]
+SET_ASIDE_MAX = 64  # drawn jobs that wait for a larger GPU than the one that asked
 
 
 class Pool:
@@ -52,11 +55,13 @@ class Pool:
     Args:
         takes: the planned takes; drawn lazily, once.
         admit: turns a planned take into a job, or settles it (stored already, breaks a rule) and returns None.
+        strand: told of a job that none of the servers left can make; the pool is done with it.
     """
 
-    def __init__(self, takes: Iterator[PlannedTake], admit: Admission) -> None:
+    def __init__(self, takes: Iterator[PlannedTake], admit: Admission, strand: Callable[[Job], None]) -> None:
         self._takes = takes
         self._admit = admit
+        self._strand = strand
         self._returned: deque[Job] = deque()
         self._reserved: dict[str, deque[Job]] = {}
         self._drawing = asyncio.Lock()
@@ -99,10 +104,17 @@ class Pool:
         """
         job = self._from_returned(server_id, lanes)
         while job is None:
+            if len(self._returned) >= SET_ASIDE_MAX:
+                return None
             async with self._drawing:
                 job = await self._draw()
             if job is None:
                 return None
+            if server_id in job.unfit:
+                self._returned.append(job)
+                self.wake()
+                job = None
+                continue
             owner = (job.journalled or {}).get("server_id")
             if owner in lanes and owner != server_id:
                 self._reserved.setdefault(str(owner), deque()).append(job)
@@ -112,10 +124,15 @@ class Pool:
         return job
 
     def _from_returned(self, server_id: str, lanes: frozenset[str]) -> Job | None:
-        for job in self._returned:
-            if lanes <= job.avoid:
+        for job in list(self._returned):
+            fit = lanes - job.unfit
+            if lanes and not fit:
+                self._returned.remove(job)
+                self._strand(job)
+                continue
+            if fit <= job.avoid:
                 job.avoid.clear()
-            if server_id not in job.avoid:
+            if server_id not in job.avoid | job.unfit:
                 self._returned.remove(job)
                 return job
         return None

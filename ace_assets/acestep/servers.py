@@ -78,6 +78,11 @@ class Server:
         return id_of(self.url)
 
     @property
+    def in_words(self) -> str:
+        """What an error calls it: its address, after its name where people gave it one."""
+        return self.url if self.name == self.server_id else f"{self.name} ({self.url})"
+
+    @property
     def origin(self) -> tuple[str, str, int]:
         """Scheme, host and port."""
         parts = urlsplit(self.url)

@@ -65,7 +65,7 @@ def test_the_snapshot_changes_with_what_matters_only() -> None:
 
 
 def test_no_server_at_the_address_is_one_clear_error() -> None:
-    with pytest.raises(ServerError, match=r"http://127.0.0.1:9\).*nothing listens there.*start it"):
+    with pytest.raises(ServerError, match=r"http://127.0.0.1:9 .*nothing listens there.*start it"):
         probe("http://127.0.0.1:9")
     with pytest.raises(ConfigError, match="http://HOST:PORT"):
         probe("127.0.0.1:8001")

@@ -107,6 +107,29 @@ def test_a_request_beyond_the_tier_of_every_server_is_refused_before_it_is_sent(
     assert "RTX 3060" in row["failure_message"]
 
 
+def test_a_request_beyond_the_tier_of_one_server_goes_to_those_that_can(serving: Serving, store: Store) -> None:
+    urls = [serving(QUICK), serving(QUICK)]
+    know(store, *urls)
+    small, large = Server(urls[0], "small", gpu="RTX 3060", tier_table="mission"), Server(urls[1], "large", gpu="A100")
+    planned = [*plan(6, duration_s=400.0), *({**take, "take_id": take["take_id"][::-1]} for take in plan(12))]
+    result = generate(planned, servers=[small, large], store=store, cell=CELL, settings=quick())
+    assert (result.stored, result.failed) == (18, 0)
+    asked_s = result.frame().filter(server="small")["requested_duration_s"].to_list()
+    assert set(asked_s) == {10.0}
+
+
+def test_takes_that_only_a_server_that_is_gone_could_make_are_given_up_by_name(store: Store) -> None:
+    with running_preview(faults=f"{QUICK},die_after=1") as dying, running_preview(faults=QUICK) as living:
+        know(store, dying.url, living.url)
+        small = Server(living.url, "small", gpu="RTX 3060", tier_table="mission")
+        large = Server(dying.url, "large", gpu="A100")
+        result = generate(plan(4, duration_s=400.0), servers=[small, large], store=store, cell=CELL, settings=quick())
+        assert stats_of(living.url)["submitted_jobs"] == 0
+    failed = result.frame().filter(status="failed")
+    assert set(failed["failure_class"]) == {"no_server"}
+    assert all("large gone" in message for message in failed["failure_message"])
+
+
 def test_a_take_that_always_fails_is_given_up_with_its_reason_and_the_rest_is_made(
     serving: Serving, store: Store, tmp_path: Path
 ) -> None:

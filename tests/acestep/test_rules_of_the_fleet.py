@@ -175,18 +175,41 @@ def test_what_is_remembered_of_a_server_expires(tmp_path: Path) -> None:
     assert facts.recall(RATE) is None
 
 
+def flight_of(*, submitted_at_s: float = 0.0, adopted_at_s: float | None = None) -> Flight:
+    seen = Sightings(submitted_s=submitted_at_s, changed_s=submitted_at_s)
+    return Flight(None, "t", seen, submitted_at_s=submitted_at_s, adopted_at_s=adopted_at_s)  # type: ignore[arg-type]
+
+
 def test_the_pace_is_learnt_from_jobs_that_finish() -> None:
     pace = Pace()
-    pace.finished(1, 2.0, since_s=0.0)
+    pace.finished([flight_of()], 2.0)
     for moment in (4.0, 6.0, 8.0):
-        pace.finished(1, moment, since_s=0.0)
+        pace.finished([flight_of()], moment)
     assert pace.seconds == pytest.approx(2.0)
-    pace.finished(2, 12.0, since_s=0.0)
+    pace.finished([flight_of(), flight_of()], 12.0)
     assert pace.seconds == pytest.approx(2.0)
+
+
+def test_a_job_that_waited_for_a_dead_run_does_not_tell_the_pace() -> None:
+    pace = Pace(seconds=2.0)
+    left_behind = flight_of(submitted_at_s=-3600.0, adopted_at_s=0.0)
+    pace.finished([left_behind], 0.3)
+    assert (pace.seconds, pace.measured) == (2.0, 0)
+    pace.finished([flight_of(submitted_at_s=-3599.0, adopted_at_s=0.0)], 2.3)
+    assert pace.seconds == pytest.approx(2.0)
+    assert pace.measured == 1
+
+
+def test_nobody_measured_an_adopted_job_that_began_before_anybody_watched() -> None:
+    left_behind = flight_of(submitted_at_s=-3600.0, adopted_at_s=0.0)
+    assert span_on_server(left_behind, None, 0.3, place=0, of=1) is None
+    assert span_on_server(left_behind, 0.3, 2.3, place=0, of=1) == (0.3, 2.3)
+    left_behind.seen.queued_s = 1.0
+    assert span_on_server(left_behind, None, 2.3, place=0, of=1) == (1.0, 2.3)
 
 
 def test_a_jobs_time_on_the_server_starts_when_the_one_before_it_ended() -> None:
-    flight = Flight(None, "t", Sightings(submitted_s=0.0, changed_s=0.0), submitted_at_s=0.0)  # type: ignore[arg-type]
+    flight = flight_of()
     assert span_on_server(flight, None, 2.0, place=0, of=1) == (0.0, 2.0)
     assert span_on_server(flight, 2.0, 4.0, place=0, of=1) == (2.0, 4.0)
     assert span_on_server(flight, 2.0, 6.0, place=1, of=2) == (4.0, 6.0)
