@@ -14,10 +14,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-import dataframely as dy
 import polars as pl
 
 from ace_assets.errors import SchemaError
+from ace_assets.lean_import import without
+
+with without("sqlalchemy"):
+    import dataframely as dy
 
 UTC_TIME = pl.Datetime("us", "UTC")
 METADATA_KEY = "ace_assets"

@@ -35,3 +35,8 @@ What the GPUs behind the servers can do and cost, from the files of gpu/:
     estimate_report  all of that as tables and as JSON
     toml_file     typed reading of those files
 """
+
+from ace_assets.lean_import import without
+
+with without("rich"):
+    import httpx as httpx  # before any of the modules here

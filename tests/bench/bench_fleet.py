@@ -1,6 +1,6 @@
 """How busy the fleet keeps its servers, and what it costs: utilisation, polls, CPU and memory per take.
 
-    python tests/bench/bench_fleet.py [--quick] [--only steady,overlap,soak,kill,memory]
+    python -m tests.bench.bench_fleet [--quick] [--only steady,overlap,soak,kill,memory]
 
 Servers are preview engines in their synthetic mode: real processes and sockets, 2 s a take, 50 ms network delay. Prints
 figures beside one request at a time and depth 1; decides nothing.
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import random
 import resource
 import subprocess
@@ -34,8 +33,8 @@ from ace_assets.acestep.server_facts import CAPABILITIES, ServerFacts
 from ace_assets.acestep.servers import servers_at
 from ace_assets.preview.process import running_preview
 from ace_assets.store import Store
+from tests.bench.fleet_worker import plan
 
-TAKE_S = 10.0  # half a megabyte of FLAC; decoding it is part of the CPU figures
 SERVICE_S = 2.0
 LATENCY_S = 0.05
 ALL_FAULTS = (
@@ -43,22 +42,6 @@ ALL_FAULTS = (
     "gone=0.003,short=0.02,truncated=0.02,slow=0.01,slow_bytes_per_s=400000,seeds_ignored=0.02,wrong_model=0.003,"
     "clamp_s=60,queue=4"
 )
-
-
-def plan(count: int, *, cell: str = "bench", duration_s: float = TAKE_S) -> Iterator[dict[str, Any]]:
-    """Yield planned takes."""
-    for number in range(count):
-        request = ReleaseRequest(prompt=f"bench {cell} {number}", audio_duration=duration_s, seed=number)
-        yield {
-            "take_id": f"{number:06x}{cell}",
-            "prompt_id": f"p{number}",
-            "cell": cell,
-            "take_index": 0,
-            "engine": "preview",
-            "model": "ace-assets-preview",
-            "seed": number,
-            "request_json": request.to_json(),
-        }
 
 
 @contextlib.contextmanager
@@ -138,31 +121,8 @@ def start_worker(urls: list[str], folder: str, cell: str, takes: int, settings: 
     chosen = {"depth": settings.depth, "poll_min_s": settings.poll_min_s, "deadline_floor_s": settings.deadline_floor_s}
     arguments = json.dumps({"urls": urls, "folder": folder, "cell": cell, "takes": takes, "settings": chosen})
     return subprocess.Popen(
-        [sys.executable, __file__, "--worker", arguments], stdout=subprocess.PIPE, text=True, env={**os.environ}
+        [sys.executable, "-m", "tests.bench.fleet_worker", arguments], stdout=subprocess.PIPE, text=True
     )
-
-
-def work(arguments: dict[str, Any]) -> None:
-    """Be the process that runs one fleet."""
-    settings = FleetSettings(check_seeds=False, **arguments["settings"])
-    store = Store.open(arguments["folder"])
-    started_s, cpu_s = time.monotonic(), time.process_time()
-    result = generate(
-        plan(arguments["takes"], cell=arguments["cell"], duration_s=arguments.get("duration_s", TAKE_S)),
-        servers=servers_at(arguments["urls"]),
-        store=store,
-        cell=arguments["cell"],
-        settings=settings,
-    )
-    figures = {
-        "wall_s": time.monotonic() - started_s,
-        "cpu_s": time.process_time() - cpu_s,
-        "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "stored": result.stored,
-        "reused": result.reused,
-        "failed": result.failed,
-    }
-    print(json.dumps(figures), flush=True)
 
 
 def steady(quick: bool) -> None:
@@ -314,11 +274,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="minutes become seconds")
     parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas between")
-    parser.add_argument("--worker", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.worker:
-        work(json.loads(options.worker))
-        return
     for name in options.only.split(","):
         print(f"--- {name}", flush=True)
         PARTS[name](options.quick)
