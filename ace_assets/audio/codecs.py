@@ -358,13 +358,20 @@ def write_mp3(
     encoder.set_bit_rate(bitrate_kbps)
     encoder.set_quality(quality)
     encoder.silence()
-    encoded = bytearray()
-    for first in range(0, len(pcm), _WRITE_FRAMES):
-        encoded += encoder.encode(np.ascontiguousarray(pcm[first : first + _WRITE_FRAMES]).tobytes())
-    encoded += encoder.flush()
+    sums = mp3_info.StreamSums()
     with Path(path).open("wb") as file:
-        file.write(mp3_info.info_frame(encoded, len(pcm)))
-        file.write(encoded)
+        for first in range(0, len(pcm) + _WRITE_FRAMES, _WRITE_FRAMES):
+            block = np.ascontiguousarray(pcm[first : first + _WRITE_FRAMES])
+            encoded = encoder.encode(block.tobytes()) if len(block) else encoder.flush()
+            if not encoded:
+                continue
+            if not sums.bytes:  # room for the header, which is known when all is encoded
+                file.seek(mp3_info.info_frame_bytes(bytes(encoded[:4])))
+            sums.add(encoded)
+            file.write(encoded)
+        header = mp3_info.info_frame(sums, len(pcm))
+        file.seek(0)
+        file.write(header)
 
 
 def _check_pcm(pcm: NDArray[Any], *, floats: bool = False) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ace_assets.audio.compiled import compiled
-from ace_assets.audio.spectra import ANALYSIS_RATE_HZ, TONE_HOP, TONE_WINDOW, Views, downmix, magnitudes
+from ace_assets.audio.spectra import ANALYSIS_RATE_HZ, TONE_HOP, TONE_WINDOW, Views, downmix, tones_of
 
 VERSION = 1
 BITS = 32
@@ -28,6 +28,7 @@ MAX_WORDS = 1500
 MAX_SHIFT_S = 30.0
 MIN_OVERLAP_WORDS = 40  # seven seconds
 SAME_MUSIC = 0.53  # similarity from which two tracks count as near-duplicates
+_FRAMES_AT_ONCE = 512
 _HEADER = b"AF1\x00"
 
 
@@ -38,7 +39,7 @@ def fingerprint_of(views: Views) -> bytes | None:
 
 def fingerprint_of_samples(samples: NDArray[np.float32], sample_rate_hz: int) -> bytes | None:
     """Return the fingerprint of (frames, channels) samples and nothing else, as cheaply as that is possible."""
-    return _pack(fingerprint_words(magnitudes(downmix(samples, sample_rate_hz), TONE_WINDOW, TONE_HOP)))
+    return _pack(fingerprint_words(tones_of(downmix(samples, sample_rate_hz))))
 
 
 def _pack(words: NDArray[np.uint32]) -> bytes | None:
@@ -56,7 +57,10 @@ def fingerprint_words(tones: NDArray[np.float32]) -> NDArray[np.uint32]:
     """Return one 32-bit word per 171 ms of (frames, bins) magnitudes; silence gives no words."""
     edges = LOWEST_HZ * (HIGHEST_HZ / LOWEST_HZ) ** (np.arange(BITS + 2) / (BITS + 1))
     bins = np.round(edges * TONE_WINDOW / ANALYSIS_RATE_HZ).astype(int)
-    bands = np.add.reduceat(tones[:, : bins[-1]] ** 2, bins[:-1], axis=1).astype(np.float64)
+    bands = np.empty((len(tones), BITS + 1))
+    for first in range(0, len(tones), _FRAMES_AT_ONCE):
+        power = tones[first : first + _FRAMES_AT_ONCE, : bins[-1]] ** 2
+        bands[first : first + len(power)] = np.add.reduceat(power, bins[:-1], axis=1)
     if len(bands) <= SMOOTHING_FRAMES + RISE_FRAMES or not bands.any():
         return np.zeros(0, np.uint32)
     sums = np.concatenate([np.zeros((1, bands.shape[1])), np.cumsum(bands, axis=0)])

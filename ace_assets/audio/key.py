@@ -90,7 +90,7 @@ def chroma_of(views: Views) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     tuning = np.angle(np.sum(weight * np.exp(2j * np.pi * pitch))) / (2.0 * np.pi)
     distance = (pitch[:, None] - tuning - np.arange(12.0) + 6.0) % 12.0 - 6.0
     fold = np.exp(-0.5 * (distance / 0.25) ** 2) / np.sqrt(frequency / LOWEST_HZ)[:, None]
-    loudness = np.sqrt(peaks)
+    loudness = np.sqrt(peaks, out=peaks)
     low = int(np.searchsorted(frequency, BASS_HZ))
     fold = fold.astype(np.float32)
     return (loudness @ fold).astype(np.float64), (loudness[:, :low] @ fold[:low]).astype(np.float64)

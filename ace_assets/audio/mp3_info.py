@@ -87,41 +87,84 @@ def parse_header(head: bytes | bytearray) -> FrameHeader:
     )
 
 
+class StreamSums:
+    """What the Info header says of a bare stream, gathered as an encoder hands the stream out; none of it is kept."""
+
+    def __init__(self) -> None:
+        self.head = b""  # the first frame's header
+        self.bytes = 0
+        self.crc = 0
+        self._frames = 0
+        self._next_frame = 0  # where in the stream the next header stands
+        self._unread = b""  # the beginning of a header that a piece ended in
+        self._lengths: dict[bytes, int] = {}  # a stream of one bit rate has a handful of different headers
+
+    def add(self, piece: bytes | bytearray) -> None:
+        """Take the next bytes of the stream.
+
+        Raises:
+            AudioError: if no frame begins where the one before ends.
+        """
+        start = self.bytes - len(self._unread)
+        seen = self._unread + piece
+        position = self._next_frame - start
+        while position + 4 <= len(seen):
+            head = bytes(seen[position : position + 4])
+            if head not in self._lengths:
+                self._lengths[head] = parse_header(head).bytes
+            self.head = self.head or head
+            position += self._lengths[head]
+            self._frames += 1
+        self._next_frame = start + position
+        self._unread = bytes(seen[position:])
+        self.crc = _crc16(np.frombuffer(piece, np.uint8), _CRC_TABLES, self.crc)
+        self.bytes += len(piece)
+
+    def frames(self) -> int:
+        """Return the number of frames.
+
+        Raises:
+            AudioError: if the stream does not end with a whole frame.
+        """
+        if self._next_frame != self.bytes:
+            raise AudioError(
+                "MP3 stream", value=f"{self.bytes} bytes", expected=f"{self._next_frame}", remedy="encode again"
+            )
+        return self._frames
+
+
 def count_frames(stream: bytes | bytearray) -> int:
     """Return the number of frames of a bare stream.
 
     Raises:
         AudioError: if it is not a gapless row of layer III frames.
     """
-    position = frames = 0
-    lengths: dict[bytes, int] = {}  # a stream of one bit rate has a handful of different headers
-    while position < len(stream):
-        head = bytes(stream[position : position + 4])
-        if head not in lengths:
-            lengths[head] = parse_header(head).bytes
-        position += lengths[head]
-        frames += 1
-    if position != len(stream):
-        raise AudioError("MP3 stream", value=f"{len(stream)} bytes", expected=f"{position}", remedy="encode again")
-    return frames
+    sums = StreamSums()
+    sums.add(stream)
+    return sums.frames()
 
 
-def info_frame(stream: bytes | bytearray, frames: int) -> bytes:
+def info_frame_bytes(head: bytes) -> int:
+    """Return how much room the Info header of a stream needs whose first frame begins with `head`."""
+    return _roomy_header(head, parse_header(head))[1].bytes
+
+
+def info_frame(sums: StreamSums, frames: int) -> bytes:
     """Return the frame to put before a bare constant-bit-rate stream so that it decodes to exactly `frames` samples.
 
     Raises:
         AudioError: if the stream is too short or too long for that.
     """
-    first = parse_header(stream[:4])
-    count = count_frames(stream)
+    count = sums.frames()
+    first = parse_header(sums.head)
     padding = count * first.samples - ENCODER_DELAY_FRAMES - frames
     if not 0 <= padding < 4096:
         raise AudioError("MP3 padding in samples", value=padding, expected="0 to 4095", remedy="encode again")
-    head, layout = _roomy_header(stream[:4], first)
+    head, layout = _roomy_header(sums.head, first)
     frame = bytearray(layout.bytes)
     frame[:4] = head
     tag = 4 + layout.side_info_bytes
-    total = len(stream) + len(frame)
+    total = sums.bytes + len(frame)
     frame[tag : tag + 16] = b"Info" + struct.pack(">III", _FLAGS, count, total)
     frame[tag + 16 : tag + 116] = bytes(percent * 256 // 100 for percent in range(100))
     extension = tag + 120
@@ -130,8 +173,8 @@ def info_frame(stream: bytes | bytearray, frames: int) -> bytes:
     frame[extension + 20] = min(first.bitrate_kbps, 255)
     frame[extension + 21 : extension + 24] = (ENCODER_DELAY_FRAMES << 12 | padding).to_bytes(3, "big")
     frame[extension + 28 : extension + 32] = struct.pack(">I", total)
-    frame[extension + 32 : extension + 34] = struct.pack(">H", _crc16(np.frombuffer(stream, np.uint8), _CRC_TABLES))
-    head_crc = _crc16(np.frombuffer(bytes(frame[: extension + 34]), np.uint8), _CRC_TABLES)
+    frame[extension + 32 : extension + 34] = struct.pack(">H", sums.crc)
+    head_crc = _crc16(np.frombuffer(bytes(frame[: extension + 34]), np.uint8), _CRC_TABLES, 0)
     frame[extension + 34 : extension + 36] = struct.pack(">H", head_crc)
     return bytes(frame)
 
@@ -168,8 +211,8 @@ _CRC_TABLES = _crc_tables()
 
 
 @compiled
-def _crc16(data: NDArray[np.uint8], tables: NDArray[np.int64]) -> int:
-    crc = 0
+def _crc16(data: NDArray[np.uint8], tables: NDArray[np.int64], before: int) -> int:
+    crc = before
     whole = data.size - data.size % 8
     for i in range(0, whole, 8):  # eight bytes at a time: their look-ups do not wait for each other
         low = (crc ^ np.int64(data[i])) & 0xFF

@@ -15,54 +15,64 @@ from numpy.typing import NDArray
 ANALYSIS_RATE_HZ = 12_000
 ONSET_WINDOW, ONSET_HOP = 512, 128  # 43 ms and 10.7 ms: sharp enough in time for a pulse
 TONE_WINDOW, TONE_HOP = 4096, 1024  # 341 ms and 85 ms: sharp enough in frequency for semitones from 100 Hz up
+TONES_TO_HZ = 4_100.0  # nobody asks for a tone above: key reads to 2 kHz, the fingerprint to 4 kHz
 _FRAMES_AT_ONCE = 512  # keeps a transform's working set inside the processor's cache
+_TONES_AT_ONCE = 64
+_MIXED_S = 10  # a mix of everything at the full rate would be the second largest thing in memory
 
 
 @dataclass(frozen=True)
 class Views:
-    """One mono signal at 12 kHz and its two short-time spectra.
+    """The two short-time spectra of one mono signal at 12 kHz.
 
     Attributes:
-        mono: (n,) the downmix at 12 kHz.
+        duration_s: length of the signal in seconds.
         onset_bands: (frames, bands) power in bands that widen with frequency, every 10.7 ms.
-        tones: (frames, 2049) magnitudes of 341-ms windows, every 85 ms.
+        tones: (frames, 1400) magnitudes of 341-ms windows, every 85 ms, up to 4.1 kHz.
     """
 
-    mono: NDArray[np.float32]
+    duration_s: float
     onset_bands: NDArray[np.float32]
     tones: NDArray[np.float32]
-
-    @property
-    def duration_s(self) -> float:
-        """Length of the signal in seconds."""
-        return self.mono.size / ANALYSIS_RATE_HZ
 
 
 def downmix(samples: NDArray[np.float32], sample_rate_hz: int) -> NDArray[np.float32]:
     """Return (frames, channels) samples as one channel at 12 kHz; the mean of the channels."""
+    if sample_rate_hz == ANALYSIS_RATE_HZ:
+        return _mean_channel(samples)
+    stream = soxr.ResampleStream(sample_rate_hz, ANALYSIS_RATE_HZ, 1, dtype="float32", quality="LQ")
+    mono = np.zeros(round(len(samples) * ANALYSIS_RATE_HZ / sample_rate_hz), np.float32)
+    step = _MIXED_S * sample_rate_hz
+    position = 0
+    for first in range(0, len(samples), step):
+        last = first + step >= len(samples)
+        made = stream.resample_chunk(_mean_channel(samples[first : first + step]), last=last)[: mono.size - position]
+        mono[position : position + made.size] = made
+        position += made.size
+    return mono
+
+
+def _mean_channel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     if samples.shape[1] == 1:
-        mono = np.ascontiguousarray(samples[:, 0])
-    elif samples.shape[1] == 2:
+        return np.ascontiguousarray(samples[:, 0])
+    if samples.shape[1] == 2:
         mono = samples[:, 0] + samples[:, 1]
         mono *= np.float32(0.5)
-    else:
-        mono = samples.mean(axis=1, dtype=np.float32)
-    if sample_rate_hz == ANALYSIS_RATE_HZ:
         return mono
-    return np.asarray(soxr.resample(mono, sample_rate_hz, ANALYSIS_RATE_HZ, "LQ"), np.float32)
+    return np.asarray(samples.mean(axis=1, dtype=np.float32))
 
 
-def magnitudes(signal: NDArray[np.float32], window: int, hop: int) -> NDArray[np.float32]:
-    """Return (frames, window // 2 + 1) magnitudes of a Hann-windowed short-time spectrum; a short signal is padded."""
-    if signal.size < window:
-        signal = np.pad(signal, (0, window - signal.size))
-    frames = 1 + (signal.size - window) // hop
-    cut = np.lib.stride_tricks.sliding_window_view(signal, window)[::hop]
-    taper = np.hanning(window).astype(np.float32)
-    result = np.empty((frames, window // 2 + 1), np.float32)
-    for first in range(0, frames, _FRAMES_AT_ONCE):
-        last = min(first + _FRAMES_AT_ONCE, frames)
-        np.abs(scipy.fft.rfft(cut[first:last] * taper, axis=1), out=result[first:last])
+def tones_of(mono: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (frames, bins) magnitudes of 341-ms windows of the downmix, up to 4.1 kHz; a short signal is padded."""
+    if mono.size < TONE_WINDOW:
+        mono = np.pad(mono, (0, TONE_WINDOW - mono.size))
+    bins = int(TONES_TO_HZ * TONE_WINDOW / ANALYSIS_RATE_HZ) + 1
+    cut = np.lib.stride_tricks.sliding_window_view(mono, TONE_WINDOW)[::TONE_HOP]
+    taper = np.hanning(TONE_WINDOW).astype(np.float32)
+    result = np.empty((len(cut), bins), np.float32)
+    for first in range(0, len(cut), _TONES_AT_ONCE):
+        spectrum = scipy.fft.rfft(cut[first : first + _TONES_AT_ONCE] * taper, axis=1)
+        np.abs(spectrum[:, :bins], out=result[first : first + _TONES_AT_ONCE])
     return result
 
 
@@ -86,4 +96,4 @@ def _onset_bands(signal: NDArray[np.float32]) -> NDArray[np.float32]:
 def views_of(samples: NDArray[np.float32], sample_rate_hz: int) -> Views:
     """Return the shared views of (frames, channels) finite samples."""
     mono = downmix(samples, sample_rate_hz)
-    return Views(mono, _onset_bands(mono), magnitudes(mono, TONE_WINDOW, TONE_HOP))
+    return Views(mono.size / ANALYSIS_RATE_HZ, _onset_bands(mono), tones_of(mono))
