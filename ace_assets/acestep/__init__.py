@@ -33,7 +33,6 @@ What the GPUs behind the servers can do and cost, from the files of gpu/:
     yearly        the year: Mureka, ACE-Step, both
     claims        the research document's figures against each other
     estimate_report  all of that as tables and as JSON
-    toml_file     typed reading of those files
 """
 
 from ace_assets.lean_import import without

@@ -5,6 +5,7 @@ Nothing here is measured. A number that was measured replaces its assumption in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ace_assets.acestep.tiers import lm_size
-from ace_assets.acestep.toml_file import Reader, check_number
-from ace_assets.errors import ConfigError
+from ace_assets.toml_section import Section, is_number
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Assumptions:
     client_cpu_s: float
 
 
-def parse_assumptions(reader: Reader) -> Assumptions:
+def parse_assumptions(reader: Section) -> Assumptions:
     """Return the assumptions of a parsed file.
 
     Raises:
@@ -78,12 +78,12 @@ def parse_assumptions(reader: Reader) -> Assumptions:
     def share(name: str) -> Triple:
         return parse_triple(reader, name, low=0.001 if name != "failed_share" else 0.0, high=1.0)
 
-    lm_reader = reader.table("lm_s_per_minute")
+    lm_reader = reader.section("lm_s_per_minute")
     return Assumptions(
         dit_share=reader.number("dit_share", high=1.0),
         guidance_factor=reader.number("guidance_factor", low=1.0),
         fixed_share=reader.number("fixed_share", high=1.0),
-        lm_s_per_minute={lm_size(name): seconds for name, seconds in lm_reader.numbers().items()},
+        lm_s_per_minute={lm_size(name): seconds for name, seconds in lm_reader.all_numbers().items()},
         rate_spread=parse_triple(reader, "rate_spread", low=0.01),
         measured_spread=parse_triple(reader, "measured_spread", low=0.01),
         take_yield=share("take_yield"),
@@ -103,18 +103,17 @@ def parse_assumptions(reader: Reader) -> Assumptions:
     )
 
 
-def parse_triple(reader: Reader, name: str, *, low: float = 0.0, high: float = float("inf")) -> Triple:
+def parse_triple(reader: Section, name: str, *, low: float = 0.0, high: float = float("inf")) -> Triple:
     """Return a `[low, most likely, high]` entry.
 
     Raises:
         ConfigError: it is not three rising numbers within bounds.
     """
     value = reader.data.get(name)
-    thing = f"{reader.where} {name}"
-    expected = "[low, most likely, high], rising"
-    if not isinstance(value, list) or len(value) != 3:
-        raise ConfigError(thing, value="missing" if value is None else value, expected=expected, remedy="correct it")
-    numbers = [check_number(item, thing, low=low, high=high, expected=expected) for item in value]
-    if numbers != sorted(numbers):
-        raise ConfigError(thing, value=value, expected=expected, remedy="sort the three numbers")
-    return Triple(*numbers)
+    within = f" from {low:g}" + (f" to {high:g}" if math.isfinite(high) else "")
+    expected = f"[low, most likely, high], three rising numbers{within}"
+    if not isinstance(value, list) or len(value) != 3 or not all(is_number(item, low=low, high=high) for item in value):
+        raise reader.bad(name, expected)
+    if value != sorted(value):
+        raise reader.bad(name, expected, "sort the three numbers")
+    return Triple(*map(float, value))

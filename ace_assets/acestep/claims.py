@@ -15,8 +15,8 @@ from pathlib import Path
 from ace_assets import shipped
 from ace_assets.acestep.prices import Price, PriceBook
 from ace_assets.acestep.tiers import Tiers, plain_gpu_name
-from ace_assets.acestep.toml_file import Reader, check_number, read_toml
 from ace_assets.errors import ConfigError
+from ace_assets.toml_section import Section, read_toml
 
 SAME = 0.005  # two computed figures agree when they differ by less than this share
 SLACK = 1.05  # a time agrees with a bound up to this factor
@@ -105,7 +105,7 @@ def load_claims(path: Path | None = None) -> Claims:
         ConfigError: the file cannot be read, or one entry is not what it should be; the first one is named.
     """
     file = shipped.path("gpu") / "claims.toml" if path is None else path
-    top = Reader(read_toml(file), file.name)
+    top = Section(read_toml(file), file.name)
     projections = tuple(
         Projection(
             name=row.text("name"),
@@ -124,12 +124,12 @@ def load_claims(path: Path | None = None) -> Claims:
             gpu=row.text("gpu"),
             low_s=row.optional_number("low_s", low=0.001),
             high_s=row.number("high_s", low=0.001),
-            tracks_per_h=_numbers(row, "tracks_per_h"),
+            tracks_per_h=row.numbers("tracks_per_h"),
         )
         for row in top.rows("speeds")
     )
-    mureka, download, alternatives = top.table("mureka"), top.table("download"), top.table("alternatives")
-    yearly = top.table("yearly")
+    mureka, download, alternatives = top.section("mureka"), top.section("download"), top.section("alternatives")
+    yearly = top.section("yearly")
     return Claims(
         document=top.text("document"),
         projections=projections,
@@ -146,9 +146,9 @@ def load_claims(path: Path | None = None) -> Claims:
         speedup=_range(alternatives, "speedup"),
         others=tuple(
             (name, reader.number("s", low=0.001), reader.number("duration_s", low=0.001))
-            for name, reader in alternatives.tables("others").items()
+            for name, reader in alternatives.sections("others").items()
         ),
-        batch=_range(top.table("mitigation"), "batch"),
+        batch=_range(top.section("mitigation"), "batch"),
         yearly_mureka_usd=_range(yearly, "mureka_usd"),
         yearly_acestep_usd=_range(yearly, "acestep_usd"),
         yearly_hybrid_usd=_range(yearly, "hybrid_usd"),
@@ -379,7 +379,7 @@ def _same(a: float, b: float) -> bool:
     return abs(a - b) <= SAME * max(abs(a), abs(b))
 
 
-def _decimal(reader: Reader, name: str) -> str:
+def _decimal(reader: Section, name: str) -> str:
     text = reader.text(name)
     if not re.fullmatch(r"\d+(\.\d+)?", text) or float(text) == 0:
         raise ConfigError(
@@ -388,16 +388,8 @@ def _decimal(reader: Reader, name: str) -> str:
     return text
 
 
-def _numbers(reader: Reader, name: str) -> tuple[float, ...]:
-    value = reader.data.get(name)
-    thing = f"{reader.where} {name}"
-    if not isinstance(value, list) or not value:
-        raise ConfigError(thing, value=value, expected="a list of numbers", remedy="correct it")
-    return tuple(check_number(item, thing, low=0, expected="numbers of 0 or more") for item in value)
-
-
-def _range(reader: Reader, name: str) -> tuple[float, float]:
-    numbers = _numbers(reader, name)
+def _range(reader: Section, name: str) -> tuple[float, float]:
+    numbers = reader.numbers(name)
     if len(numbers) != 2 or numbers[0] > numbers[1]:
         raise ConfigError(f"{reader.where} {name}", value=list(numbers), expected="[low, high]", remedy="correct it")
     return numbers[0], numbers[1]

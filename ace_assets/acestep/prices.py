@@ -15,8 +15,8 @@ from ace_assets import shipped
 from ace_assets.acestep.assumptions import Assumptions, parse_assumptions
 from ace_assets.acestep.rates import RateBook, parse_rates
 from ace_assets.acestep.tiers import plain_gpu_name
-from ace_assets.acestep.toml_file import Reader, read_toml
 from ace_assets.errors import ConfigError
+from ace_assets.toml_section import Section, read_toml
 
 
 @dataclass(frozen=True)
@@ -143,13 +143,13 @@ def parse_price_book(data: Mapping[str, object], *, name: str = "prices.toml") -
     Raises:
         ConfigError: the first entry that is not what it should be.
     """
-    top = Reader(dict(data), name)
+    top = Section(dict(data), name)
     top.only("currency", "providers", "prices", "mureka", "rates", "assumptions", "yearly")
     if top.text("currency") != "USD":
         raise ConfigError(f"{name} currency", value=top.text("currency"), expected="USD", remedy="convert the prices")
-    providers = {key: _provider(key, reader) for key, reader in top.tables("providers").items()}
+    providers = {key: _provider(key, reader) for key, reader in top.sections("providers").items()}
     prices = tuple(_price(reader, providers) for reader in top.rows("prices"))
-    mureka = top.table("mureka")
+    mureka = top.section("mureka")
     mureka.only("usd", "tracks", "as_of", "source")
     return PriceBook(
         providers=providers,
@@ -157,13 +157,13 @@ def parse_price_book(data: Mapping[str, object], *, name: str = "prices.toml") -
         mureka=Mureka(
             mureka.number("usd"), int(mureka.number("tracks", low=1)), mureka.day("as_of"), mureka.text("source")
         ),
-        rates=parse_rates(top.table("rates")),
-        assumptions=parse_assumptions(top.table("assumptions")),
-        year=_year(top.table("yearly"), providers),
+        rates=parse_rates(top.section("rates")),
+        assumptions=parse_assumptions(top.section("assumptions")),
+        year=_year(top.section("yearly"), providers),
     )
 
 
-def _provider(name: str, reader: Reader) -> Provider:
+def _provider(name: str, reader: Section) -> Provider:
     reader.only("min_deposit_usd", "storage", "storage_usd_per_gb_month", "source", "as_of")
     return Provider(
         name=name,
@@ -175,7 +175,7 @@ def _provider(name: str, reader: Reader) -> Provider:
     )
 
 
-def _known_provider(reader: Reader, providers: Mapping[str, Provider]) -> str:
+def _known_provider(reader: Section, providers: Mapping[str, Provider]) -> str:
     name = reader.text("provider")
     if name not in providers:
         raise ConfigError(
@@ -184,7 +184,7 @@ def _known_provider(reader: Reader, providers: Mapping[str, Provider]) -> str:
     return name
 
 
-def _price(reader: Reader, providers: Mapping[str, Provider]) -> Price:
+def _price(reader: Section, providers: Mapping[str, Provider]) -> Price:
     reader.only("provider", "gpu", "low_usd_per_h", "high_usd_per_h", "as_of", "source")
     low = reader.number("low_usd_per_h")
     return Price(
@@ -197,7 +197,7 @@ def _price(reader: Reader, providers: Mapping[str, Provider]) -> Price:
     )
 
 
-def _year(reader: Reader, providers: Mapping[str, Provider]) -> Year:
+def _year(reader: Section, providers: Mapping[str, Provider]) -> Year:
     reader.only(*Year.__dataclass_fields__)
     low = reader.number("mureka_low_usd", low=1)
     return Year(

@@ -14,8 +14,8 @@ import polars as pl
 from ace_assets.acestep.assumptions import Assumptions
 from ace_assets.acestep.models import family_of, full_name
 from ace_assets.acestep.tiers import NO_LM, Tiers, lm_size, plain_gpu_name
-from ace_assets.acestep.toml_file import Reader
 from ace_assets.errors import ConfigError
+from ace_assets.toml_section import Section
 
 ASSUMED = "assumed"
 MEASURED = "measured"
@@ -75,7 +75,7 @@ class TakeTime:
     samples: int = 0
 
 
-def parse_rates(reader: Reader) -> RateBook:
+def parse_rates(reader: Section) -> RateBook:
     """Return the rates of a parsed file.
 
     Raises:
@@ -83,7 +83,7 @@ def parse_rates(reader: Reader) -> RateBook:
     """
     reader.only("source", "reference_model", "reference_steps", "reference_duration_s", "gpus")
     gpus = {}
-    for name, entry in reader.tables("gpus").items():
+    for name, entry in reader.sections("gpus").items():
         entry.only("low_s", "high_s", "lm_factor")
         low_s = entry.optional_number("low_s", low=0.01)
         gpus[name] = AssumedRate(low_s, entry.number("high_s", low=low_s or 0.01), entry.number("lm_factor", low=0.01))

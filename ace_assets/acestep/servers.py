@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from ace_assets.errors import ConfigError
+from ace_assets.toml_section import read_toml
 
 DEFAULT_KEY_ENV = "ACESTEP_API_KEY"
 KEY_MAX_CHARS = 4096
@@ -183,14 +183,7 @@ def load_servers(path: Path, *, environ: Mapping[str, str] | None = None) -> tup
     Raises:
         ConfigError: names the file, the entry and the field that cannot be used.
     """
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            str(path), value=error.strerror, expected="a readable file", remedy="see gpu/servers.example.toml"
-        ) from error
-    except ValueError as error:
-        raise ConfigError(str(path), value=error, expected="TOML", remedy="see gpu/servers.example.toml") from error
+    found = read_toml(path, remedy="see gpu/servers.example.toml")
     entries = found.get("servers", found.get("server", []))
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ConfigError(str(path), expected="[[servers]] tables", remedy="see gpu/servers.example.toml")

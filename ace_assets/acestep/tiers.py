@@ -17,8 +17,8 @@ from typing import TypeVar
 
 from ace_assets import shipped
 from ace_assets.acestep.models import full_name
-from ace_assets.acestep.toml_file import Reader, check_number, read_toml
 from ace_assets.errors import ConfigError
+from ace_assets.toml_section import Section, is_number, read_toml
 
 T = TypeVar("T")
 
@@ -223,19 +223,19 @@ def parse_tiers(data: Mapping[str, object], *, name: str = "tiers.toml") -> Tier
     Raises:
         ConfigError: the first entry that is not what it should be.
     """
-    top = Reader(dict(data), name)
+    top = Section(dict(data), name)
     top.only("default_table", "tables", "lm_memory_gb", "dit_memory_gb", "gpus", "measured")
-    lm_memory = {key: _sizes(reader) for key, reader in top.tables("lm_memory_gb").items()}
-    tables = {key: _table(key, reader, lm_memory) for key, reader in top.tables("tables").items()}
-    dit_memory = top.table("dit_memory_gb").numbers()
+    lm_memory = {key: _sizes(reader) for key, reader in top.sections("lm_memory_gb").items()}
+    tables = {key: _table(key, reader, lm_memory) for key, reader in top.sections("tables").items()}
+    dit_memory = top.section("dit_memory_gb").all_numbers()
     if "default" not in dit_memory:
-        raise top.table("dit_memory_gb").missing("default", "the memory of an unnamed model in GB")
+        raise top.section("dit_memory_gb").bad("default", "the memory of an unnamed model in GB")
     gpus: dict[str, Gpu] = {}
     aliases: dict[str, str] = {}
-    for gpu_name, reader in top.tables("gpus").items():
+    for gpu_name, reader in top.sections("gpus").items():
         reader.only("memory_gb", "aliases")
         gpus[gpu_name] = Gpu(gpu_name, reader.number("memory_gb", low=0.5, high=1024))
-        for alias in (gpu_name, *reader.texts("aliases")):
+        for alias in (gpu_name, *reader.texts("aliases", required=True)):
             known = aliases.setdefault(plain_gpu_name(alias), gpu_name)
             if known != gpu_name:
                 raise ConfigError(
@@ -249,7 +249,7 @@ def parse_tiers(data: Mapping[str, object], *, name: str = "tiers.toml") -> Tier
         )
     measured: dict[str, MeasuredTier] = {}
     if "measured" in top.data:
-        for key, reader in top.tables("measured").items():
+        for key, reader in top.sections("measured").items():
             if plain_gpu_name(key) not in aliases:
                 raise ConfigError(
                     reader.where, expected="a GPU of [gpus]: " + ", ".join(gpus), remedy="correct the name"
@@ -258,11 +258,11 @@ def parse_tiers(data: Mapping[str, object], *, name: str = "tiers.toml") -> Tier
     return Tiers(default_table, tables, lm_memory, dit_memory, gpus, aliases, measured, name)
 
 
-def _sizes(reader: Reader) -> dict[str, float]:
-    return {lm_size(key): value for key, value in reader.numbers().items()}
+def _sizes(reader: Section) -> dict[str, float]:
+    return {lm_size(key): value for key, value in reader.all_numbers().items()}
 
 
-def _table(name: str, reader: Reader, lm_memory: Mapping[str, Mapping[str, float]]) -> TierTable:
+def _table(name: str, reader: Section, lm_memory: Mapping[str, Mapping[str, float]]) -> TierTable:
     reader.only("source", "lm_memory", "rows")
     needs = reader.text("lm_memory")
     if needs not in lm_memory:
@@ -288,7 +288,7 @@ def _table(name: str, reader: Reader, lm_memory: Mapping[str, Mapping[str, float
     return TierTable(name, reader.text("source"), needs, tuple(rows))
 
 
-def _row(reader: Reader) -> TierRow:
+def _row(reader: Section) -> TierRow:
     reader.only("up_to_gb", "below_gb", "with_lm", "without_lm", "lm")
     up_to, below = reader.optional_number("up_to_gb"), reader.optional_number("below_gb")
     if up_to is not None and below is not None:
@@ -299,23 +299,24 @@ def _row(reader: Reader) -> TierRow:
         bound_included=below is None,
         with_lm=_pair(reader, "with_lm"),
         without_lm=_pair(reader, "without_lm"),
-        lm_models=tuple(sorted((lm_size(lm) for lm in reader.texts("lm")), key=billions)),
+        lm_models=tuple(sorted((lm_size(lm) for lm in reader.texts("lm", required=True)), key=billions)),
     )
 
 
-def _pair(reader: Reader, name: str) -> tuple[float, int]:
+def _pair(reader: Section, name: str) -> tuple[float, int]:
     value = reader.data.get(name)
-    expected = f"[seconds 1 to {API_MAX_DURATION_S:g}, batch 1 to {API_MAX_BATCH}]"
-    if not isinstance(value, list) or len(value) != 2:
-        raise ConfigError(f"{reader.where} {name}", value=value, expected=expected, remedy="correct it")
-    seconds = check_number(value[0], f"{reader.where} {name}", low=1, high=API_MAX_DURATION_S, expected=expected)
-    batch = check_number(value[1], f"{reader.where} {name}", low=1, high=API_MAX_BATCH, expected=expected)
-    if batch != int(batch):
-        raise ConfigError(f"{reader.where} {name}", value=value, expected=expected, remedy="correct it")
-    return seconds, int(batch)
+    if (
+        not isinstance(value, list)
+        or len(value) != 2
+        or not is_number(value[0], low=1, high=API_MAX_DURATION_S)
+        or not is_number(value[1], low=1, high=API_MAX_BATCH)
+        or value[1] != int(value[1])
+    ):
+        raise reader.bad(name, f"[seconds 1 to {API_MAX_DURATION_S:g}, batch 1 to {API_MAX_BATCH}]")
+    return float(value[0]), int(value[1])
 
 
-def _measured(reader: Reader) -> MeasuredTier:
+def _measured(reader: Section) -> MeasuredTier:
     reader.only("max_duration_s", "max_batch", "lm", "memory_gb", "offload", "note")
     batch = reader.optional_number("max_batch", low=1)
     return MeasuredTier(
@@ -356,7 +357,10 @@ def limit_for(
         card = book.gpu(gpu)
         known = book.measured.get(card.name, MeasuredTier())
     else:
-        check_number(gpu, "GPU memory", low=0.5, high=1024, expected="gigabytes from 0.5 to 1024")
+        if not is_number(gpu, low=0.5, high=1024):
+            raise ConfigError(
+                "GPU memory", value=gpu, expected="gigabytes from 0.5 to 1024", remedy="name the card instead"
+            )
         card, known = Gpu(f"GPU of {gpu:g} GB", float(gpu)), MeasuredTier()
     probe = MeasuredTier() if measured is None else measured
     memory_gb = _first(probe.memory_gb, known.memory_gb, card.memory_gb)

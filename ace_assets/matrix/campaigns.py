@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import itertools
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from ace_assets import shipped
 from ace_assets.errors import ConfigError
+from ace_assets.toml_section import read_toml
 
 CAMPAIGNS_NAME = "campaigns.toml"
 ALL = "all"
@@ -137,13 +137,7 @@ def load_campaigns(path: Path | None = None) -> Campaigns:
         ConfigError: the file cannot be read, or the first entry that is not what it should be.
     """
     file = shipped.path("config") / CAMPAIGNS_NAME if path is None else path
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        remedy = "correct the path, or write the defaults with `ace-assets init`"
-        raise ConfigError(file.name, value=error.strerror, expected="a readable file", remedy=remedy) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(file.name, value=error, expected="TOML in UTF-8", remedy="correct it") from error
+    data = read_toml(file, remedy="correct the path, or write the defaults with `ace-assets init`")
     return parse_campaigns(data, file=file.name)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ace_assets.errors import ConfigError
-from ace_assets.packages.toml_reading import Section, did_you_mean, read_toml
+from ace_assets.toml_section import Section, did_you_mean, read_toml
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 DAY_MINUTES = 24 * 60
