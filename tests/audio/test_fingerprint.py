@@ -39,8 +39,8 @@ def mark(samples: np.ndarray, rate_hz: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def clips() -> list[judge.Sample]:
-    return list(judge.previewed(range(6), 30.0))
+def clips(previews) -> list[judge.Sample]:
+    return previews[:8]
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_takes_of_one_prompt_are_no_duplicates():
 
 def test_a_fingerprint_is_small_deterministic_and_bounded_for_long_pieces(clips, marks):
     assert mark(clips[0].samples, clips[0].sample_rate_hz) == marks[0]
-    long = np.tile(clips[0].samples, (10, 1))
+    long = np.tile(clips[0].samples, (12, 1))
     assert len(mark(long, clips[0].sample_rate_hz)) <= 6_100
 
 

@@ -22,6 +22,15 @@ def _level(x: Samples) -> float:
 
 def _loud_place(x: Samples, rate: int, rng: np.random.Generator, margin_s: float = 2.0) -> int:
     """Return a frame inside the body at which music sounds in every channel that the piece uses."""
+    return _one_of(_loud_places(x, rate, margin_s), len(x), rng)
+
+
+def _one_of(places: NDArray[np.intp], frames: int, rng: np.random.Generator) -> int:
+    return int(places[int(rng.integers(places.size))]) if places.size else frames // 2
+
+
+def _loud_places(x: Samples, rate: int, margin_s: float = 2.0) -> NDArray[np.intp]:
+    """Return all frames at which music sounds in every channel that the piece uses."""
     power = x.astype(np.float64) ** 2
     used = power.mean(axis=0) > 0.01 * power.mean()
     width = int(0.1 * rate)
@@ -30,8 +39,7 @@ def _loud_place(x: Samples, rate: int, rng: np.random.Generator, margin_s: float
     smooth = (sums[width:] - sums[:-width]) / width
     good = np.flatnonzero((smooth > 0.02 * power.mean(axis=0)).all(axis=1)) + width // 2
     margin = int(margin_s * rate)
-    good = good[(good > margin) & (good < len(x) - margin)]
-    return int(good[int(rng.integers(good.size))]) if good.size else len(x) // 2
+    return good[(good > margin) & (good < len(x) - margin)]
 
 
 def silence(x: Samples, rate: int, rng: np.random.Generator) -> Samples:
@@ -59,8 +67,9 @@ def dropout(x: Samples, rate: int, rng: np.random.Generator) -> Samples:
     """One to six gaps of 20 ms to 1 s: silence or nearly, cut or briefly faded, or a stuck sample; both channels or one."""
     out = x.copy()
     stuck = rng.random() < 0.2
+    places = _loud_places(x, rate)
     for _ in range(int(rng.integers(1, 7))):
-        at = _loud_place(x, rate, rng)
+        at = _one_of(places, len(x), rng)
         n = int(float(np.exp(rng.uniform(np.log(0.02), 0.0))) * rate)
         channels = slice(None) if rng.random() < 0.7 or x.shape[1] == 1 else slice(0, 1)
         if stuck:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ CAPTIONS = (
 )
 INAUDIBLE_DB = -50.0  # a change this far below the music is no fault
 MONO_LOSS_DB = -1.0
+PREVIEW_RATE_HZ = 48_000
 KEYS = ("C major", "G major", "D major", "A minor", "E minor")
 
 
@@ -73,14 +74,22 @@ def made(seeds: range) -> Iterator[Sample]:
         yield Sample(clip.name, clip.samples, clip.sample_rate_hz, bpm=clip.bpm, key=clip.key)
 
 
+def preview_named(number: int) -> Sample:
+    """Return what is known of a clip of the embedded engine before it is rendered; its samples are missing yet."""
+    bpm = float(np.random.default_rng(number).integers(60, 150))
+    return Sample(
+        f"preview-{number}", np.zeros((0, 2), np.float32), PREVIEW_RATE_HZ, bpm=bpm, key=KEYS[number % len(KEYS)]
+    )
+
+
 def previewed(numbers: Iterable[int], seconds: float = 36.0) -> Iterator[Sample]:
     """Yield clips of the embedded engine."""
     for number in numbers:
-        rng = np.random.default_rng(number)
-        bpm, key = float(rng.integers(60, 150)), KEYS[number % len(KEYS)]
+        clip = preview_named(number)
         caption = CAPTIONS[number % len(CAPTIONS)]
-        music = render(MusicRequest(caption, bpm, key, 4, seconds, 100 + number))
-        yield Sample(f"preview-{number}", music.samples, music.sample_rate_hz, bpm=bpm, key=key)
+        music = render(MusicRequest(caption, clip.bpm, clip.key, 4, seconds, 100 + number))
+        assert music.sample_rate_hz == PREVIEW_RATE_HZ
+        yield replace(clip, samples=music.samples)
 
 
 def excerpts(paths: Iterable[Path], seed: int = 0, seconds: float = found.EXCERPT_S) -> Iterator[Sample]:
