@@ -45,7 +45,7 @@ ui: .venv/.run
 	@$(BIN)/python -m dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000 --log-level warning
 
 test: .venv/.test
-	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.test
 	@$(BIN)/ruff check .
