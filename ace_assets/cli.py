@@ -657,6 +657,16 @@ def review_import(file: Path, reviewer: Annotated[str, typer.Option(help="Who li
     _say(str(applied))
 
 
+@review_app.command("page")
+def review_page(
+    cells: Annotated[str, typer.Option(help="Which cells, e.g. 'lobby.*'; all when not given.")] = "*",
+) -> None:
+    """Write the listening page of the current release, or one with every kept track of some cells."""
+    from ace_assets.catalog.listening import write_listening_page
+
+    _say(f"open {write_listening_page(_store(), cells=cells)} in a browser")
+
+
 # ---- packages ------------------------------------------------------------------------------------------------------
 
 

@@ -19,7 +19,7 @@ Everything lives under one root, `ACE_DATA_DIR`: a folder, or `s3://bucket/prefi
     catalog.duckdb -> releases/...           (catalog.json on S3)
     packages/<venue> -> .versions/<venue>/<package_id>   (packages/<venue>.json on S3)
     digests/<day>.md                         failures of a day, for people
-    listen.html                              the listening page, beside the masters that it plays
+    listen.html, listen-<cells>.html         the listening page, and those of some cells, beside the masters they play
 """
 
 from __future__ import annotations
@@ -475,6 +475,14 @@ class Store:
                 found.append((stat.modified_at_s, parts[1]))
         return [plan_id for _, plan_id in sorted(found, reverse=True)]
 
+    def plan_versions(self) -> list[tuple[str, str]]:
+        """Return every published plan, sorted, with what tells whether its stored prompts were touched since."""
+        found = []
+        for plan_id in sorted(self.plan_ids()):
+            stat = self.blobs.stat(f"plans/{plan_id}/{tables.Prompts.TABLE}.parquet")
+            found.append((plan_id, "missing" if stat is None else stat.etag))
+        return found
+
     def master_files(self) -> pl.DataFrame:
         """Return every stored file of a master: `master_id`, `format`, `bytes`."""
         keys, sizes = [], []
@@ -586,10 +594,11 @@ class Store:
         """Return one of a release's JSON files, or None."""
         return self._get_json(f"releases/{release_id}/{name}")
 
-    def publish_listening_page(self, page: bytes) -> str:
-        """Publish the listening page beside the masters that it plays; return where it is."""
-        self.blobs.put("listen.html", page)
-        return f"{self.uri}/listen.html"
+    def publish_listening_page(self, page: bytes, *, of: str = "") -> str:
+        """Publish the listening page, or one `of` some cells, beside the masters that it plays; return where it is."""
+        key = f"listen-{of}.html" if of else "listen.html"
+        self.blobs.put(key, page)
+        return f"{self.uri}/{key}"
 
     def master_link(self, master_id: str, audio_format: str) -> str:
         """Return a master's address relative to the root, as the listening page uses it."""

@@ -1,4 +1,13 @@
--- The kept tracks as the listening page shows them, cell by cell, the best first.
+-- The kept tracks of the cells that $cells matches, as the listening page shows them: cell by cell, the best first. Where
+-- there are more than $most_tracks, every cell keeps its best ones, so that none is left out as long as there is room.
+WITH placed AS (
+  SELECT *, row_number() OVER (PARTITION BY cell ORDER BY signal_score DESC NULLS LAST, track_id) AS place
+  FROM tracks
+  WHERE cell GLOB $cells
+),
+shown AS (
+  SELECT * FROM placed ORDER BY place, cell LIMIT $most_tracks
+)
 SELECT
   track_id,
   master_id,
@@ -21,5 +30,5 @@ SELECT
   exportable,
   why_not_exportable,
   mp3_sha256 IS NOT NULL AS has_mp3
-FROM tracks
-ORDER BY cell, signal_score DESC NULLS LAST, track_id
+FROM shown
+ORDER BY cell, place

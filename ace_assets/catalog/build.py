@@ -10,32 +10,40 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any, TypeVar
 
 import duckdb
+import polars as pl
 
-from ace_assets.catalog import report, snapshot, sql_files, stage
+from ace_assets.catalog import inputs, report, snapshot, sql_files, stage
 from ace_assets.catalog.earlier import Earlier, earlier_release
 from ace_assets.catalog.listening import listening_page
 from ace_assets.catalog.package_rows import package_frames
 from ace_assets.catalog.query import sha256_of
 from ace_assets.catalog.snapshot import Finding, Snapshot
+from ace_assets.catalog.steps import step
 from ace_assets.errors import AceAssetsError, CatalogError, StoreError
 from ace_assets.store import Store
 
 STORAGE_VERSION = "v1.2.0"  # readable by DuckDB 1.2 and everything later
 ROW_GROUP_SIZE = 30_720  # a quarter of DuckDB's own: 100,000 tracks are written and read by every core, not by one
+# Bloom filters would serve a search for one id, which the DuckDB file beside answers.
+PARQUET_OPTIONS = f"FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP_SIZE}, WRITE_BLOOM_FILTER false"
 MEMORY_LIMIT = "700MB"
 KEEP_RELEASES = 10
 # What is told of releases themselves is not their content; servers is summed from takes, in a varying order; packages
 # come after the release that they are made from: counting them would make a release, and new packages, every night.
 NOT_CONTENT = frozenset({"releases", "release_changes", "help", "questions", "servers", "packages", "package_tracks"})
 PARQUET_OF_VIEWS = {"tracks": "all_tracks", "former_tracks": "all_tracks"}
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,8 @@ def build_release(
     moment = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
     with store.lease("catalog", what="the catalog", wait_s=wait_s) as lease, store.scratch() as folder:
         store.sweep_unfinished_releases()
-        pinned = snapshot.take(store, _subfolder(folder, "pinned"))
+        with step("pin and open the manifests"):
+            pinned = snapshot.take(store, _subfolder(folder, "pinned"))
         try:
             built = _build(store, pinned, folder, moment, reason, force=force)
         except duckdb.Error as error:
@@ -102,7 +111,8 @@ def build_release(
         if isinstance(built, ReleaseResult):
             return built
         lease.check()
-        store.publish_release(built.result.release_id, built.database, built.extras)
+        with step("publish"):
+            store.publish_release(built.result.release_id, built.database, built.extras)
         for old in store.release_ids()[: -max(keep, 1)]:
             if old != built.result.release_id:
                 store.delete_release(old)
@@ -138,21 +148,30 @@ def _build(
 ) -> _Built | ReleaseResult:
     database = folder / "catalog.duckdb"
     database.unlink(missing_ok=True)
-    earlier = earlier_release(store, folder)
+    with step("read the earlier release"):
+        earlier = earlier_release(store, folder)
     plan_id = store.current_plan_id()
-    with _workbench(database, folder) as connection:
-        with ThreadPoolExecutor(1) as beside:  # after the manifests are pinned: a master comes before its manifest
-            listed = beside.submit(store.master_files)
-            stage.put_store(connection, store, pinned, plan_id, folder)
+    plan_files = stage.pin_plan(store, plan_id, folder)
+    with ThreadPoolExecutor(2) as beside, _workbench(database, folder) as connection:
+        # after the manifests are pinned: a master comes before its manifest
+        listed = _submit(beside, "list the masters, beside", _masters, store)
+        hashed = _submit(beside, "hash the manifests, beside", inputs.manifests_id, store, pinned, plan_files.values())
+        result = None if force else _untouched(store, earlier, hashed, listed)
+        if result is not None:
+            return result
+        with step("stage the manifests"):
+            stage.put_store(connection, pinned, plan_files)
             contested = stage.put_trusted(connection)
             stage.put_prompts(connection, store, plan_id)
-            missing = stage.put_master_files(connection, listed.result())
+        with step("compare with the masters"):
+            missing = stage.put_master_files(connection, listed.result()[0])
         findings = [*pinned.findings, *contested, *missing]
         stage.put_facts(connection, findings, *package_frames(store))
         with _at_once(connection):
             _run_files(connection, "tables")
-        content_id = _content_id(connection)
-        result = _unchanged(store, earlier, content_id, findings)
+        with step("hash the content"):
+            content_id = _content_id(connection)
+            result = _unchanged(store, earlier, "content_id", content_id, findings)
         if result is not None and not force:
             return result
         release_id = _new_release_id(moment, content_id, earlier)
@@ -174,20 +193,28 @@ def _build(
             _create_question_views(connection)
             _comment_views(connection)
             _run_files(connection, "help")
-        _check(connection)
-        rows = _row_counts(connection)
-        with ThreadPoolExecutor(1) as beside:  # DuckDB writes the Parquet while Python writes the pages
-            parquet = beside.submit(_write_parquet, connection.cursor(), _subfolder(folder, "parquet"))
-            page = folder / "report.html"
+        with step("check"):
+            _check(connection)
+            rows = _row_counts(connection)
+        # DuckDB writes the Parquet while Python writes the pages
+        parquet = _submit(
+            beside, "write Parquet, beside", _write_parquet, connection.cursor(), _subfolder(folder, "parquet")
+        )
+        page = folder / "report.html"
+        with step("write the report"):
             page.write_text(report.render(connection), encoding="utf-8")
+        with step("write the listening page"):
             listening = listening_page(store, connection, pinned, release_id=release_id).encode()
-        extras = {"report.html": page, **parquet.result()}
+        with step("wait for the Parquet"):
+            extras = {"report.html": page, **parquet.result()}
+        came_from = {"manifests_id": hashed.result(), "masters_id": listed.result()[1]}
     facts = {
         "release_id": release_id,
         "built_at": moment.isoformat(),
         "reason": reason,
         "plan_id": plan_id,
         "content_id": content_id,
+        **came_from,
         "previous_release_id": earlier.release_id,
         "sha256": sha256_of(database),
         "size_bytes": database.stat().st_size,
@@ -197,6 +224,16 @@ def _build(
     extras["release.json"] = folder / "release.json"
     extras["release.json"].write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
     return _Built(ReleaseResult(release_id, True, rows, tuple(findings)), database, extras, listening)
+
+
+def _submit(beside: ThreadPoolExecutor, name: str, work: Callable[..., T], *given: Any) -> Future[T]:
+    """Start work on another thread as a step of the build."""
+
+    def run() -> T:
+        with step(name):
+            return work(*given)
+
+    return beside.submit(copy_context().run, run)
 
 
 @contextmanager
@@ -232,12 +269,14 @@ def _at_once(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Make what the block writes one transaction: hundreds of statements, one sync of the disk."""
     connection.execute("BEGIN")
     yield
-    connection.execute("COMMIT")
+    with step("commit"):
+        connection.execute("COMMIT")
 
 
 def _run_files(connection: duckdb.DuckDBPyConnection, part: str) -> None:
-    for _, text in sql_files.texts(part):
-        connection.execute(text)
+    for name, text in sql_files.texts(part):
+        with step(f"{part}/{name}"):
+            connection.execute(text)
 
 
 def _campaign(store: Store, plan_id: str | None) -> str | None:
@@ -272,10 +311,26 @@ def _content_id(connection: duckdb.DuckDBPyConnection) -> str:
     return digest.hexdigest()
 
 
-def _unchanged(store: Store, earlier: Earlier, content_id: str, findings: list[Finding]) -> ReleaseResult | None:
-    """Return the current release when it holds the same content and its file is intact, else None."""
+def _masters(store: Store) -> tuple[pl.DataFrame, str]:
+    files = store.master_files()
+    return files, inputs.masters_id(files)
+
+
+def _untouched(
+    store: Store, earlier: Earlier, hashed: Future[str], listed: Future[tuple[pl.DataFrame, str]]
+) -> ReleaseResult | None:
+    """Return the current release when it was made of the very same files by the same code and is intact, else None."""
     facts = earlier.facts
-    if earlier.release_id is None or facts.get("content_id") != content_id:
+    if earlier.release_id is None or "manifests_id" not in facts or hashed.result() != facts["manifests_id"]:
+        return None
+    findings = [Finding(**found) for found in facts["quarantined"]]
+    return _unchanged(store, earlier, "masters_id", listed.result()[1], findings)
+
+
+def _unchanged(store: Store, earlier: Earlier, fact: str, value: str, findings: list[Finding]) -> ReleaseResult | None:
+    """Return the current release when a fact of it is still so and its file is intact, else None."""
+    facts = earlier.facts
+    if earlier.release_id is None or facts.get(fact) != value:
         return None
     if earlier.release_id != store.current_release_id():
         return None
@@ -366,7 +421,7 @@ def _write_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[
             continue
         path = folder / f"{name}.parquet"
         connection.execute(
-            f"COPY (SELECT * FROM {name}) TO {sql_files.sql_literal(str(path))} (FORMAT parquet, COMPRESSION snappy)"  # noqa: S608
+            f"COPY (SELECT * FROM {name}) TO {sql_files.sql_literal(str(path))} ({PARQUET_OPTIONS})"  # noqa: S608
         )
         files[path.name] = path
     return files

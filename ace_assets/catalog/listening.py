@@ -10,6 +10,7 @@ import base64
 import hashlib
 import html
 import json
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -22,32 +23,45 @@ from ace_assets import shipped, tables
 from ace_assets.catalog import page_text
 from ace_assets.catalog.query import open_release
 from ace_assets.catalog.snapshot import Snapshot, read_files, take, verify_deeply
+from ace_assets.errors import CatalogError
 from ace_assets.store import Store
 
 WAVEFORM_BARS = 100
-MOST_TRACKS = 20_000  # beyond this a browser gets slow; the page says what it leaves out
+MOST_TRACKS = 20_000  # beyond this a browser gets slow
+FEWER_TRACKS = 5_000  # of a catalog beyond that a page of everything shows the best, and says how to hear the others
+EVERY_CELL = "*"
 
 
-def write_listening_page(store: Store, *, most_tracks: int = MOST_TRACKS) -> str:
+def write_listening_page(store: Store, *, cells: str = EVERY_CELL, most_tracks: int | None = None) -> str:
     """Write the page of the current release beside the masters and return where it is.
 
     On S3 the page links to objects that a browser may not be allowed to read: open it from a local mirror.
 
     Args:
         store: whose current release.
-        most_tracks: further tracks are left out, and counted on the page.
+        cells: the cells to show, e.g. `lobby.*`; the page of some cells lies beside the page of all.
+        most_tracks: further tracks are left out, and counted on the page (see `listening_page`).
 
     Raises:
-        CatalogError: there is no catalog yet.
+        CatalogError: there is no catalog yet, or no kept track in these cells.
     """
+    given: dict[str, Any] = {"cells": cells, "most_tracks": most_tracks}
     with open_release(store) as (connection, release_id), store.scratch() as folder:
         pinned = take(store, folder)
+        if cells != EVERY_CELL and not _count_kept(connection, cells):
+            raise CatalogError(
+                "cells of the listening page",
+                value=cells,
+                expected="cells with kept tracks, e.g. 'lobby.*'",
+                remedy="`ace-assets sql 'select cell, kept_tracks from coverage'` lists them",
+            )
         try:
-            text = listening_page(store, connection, pinned, release_id=release_id, most_tracks=most_tracks)
+            text = listening_page(store, connection, pinned, release_id=release_id, **given)
         except duckdb.Error:
             verify_deeply(pinned)
-            text = listening_page(store, connection, pinned, release_id=release_id, most_tracks=most_tracks)
-    return store.publish_listening_page(text.encode())
+            text = listening_page(store, connection, pinned, release_id=release_id, **given)
+    some = "" if cells == EVERY_CELL else re.sub(r"[^a-z0-9.-]+", "_", cells.lower())
+    return store.publish_listening_page(text.encode(), of=some)
 
 
 def listening_page(
@@ -56,7 +70,8 @@ def listening_page(
     snapshot: Snapshot,
     *,
     release_id: str,
-    most_tracks: int = MOST_TRACKS,
+    cells: str = EVERY_CELL,
+    most_tracks: int | None = None,
 ) -> str:
     """Return the page of the release that a connection is in.
 
@@ -65,16 +80,24 @@ def listening_page(
         connection: open on the release.
         snapshot: the manifests, for the waveforms.
         release_id: the release's id.
-        most_tracks: further tracks are left out, and counted on the page.
+        cells: the cells to show, e.g. `lobby.*`.
+        most_tracks: the page keeps the best of every cell and counts what it leaves out; when not given, `MOST_TRACKS`,
+            and `FEWER_TRACKS` where a page of every cell would leave some out.
 
     Raises:
         duckdb.Error: a manifest is damaged where the waveforms are.
     """
     sql = (shipped.path("sql") / "listening.sql").read_text(encoding="utf-8")
-    tracks = connection.sql(sql).limit(most_tracks).pl()
-    kept = connection.execute("SELECT count(*) FROM tracks").fetchall()[0][0]
+    kept = _count_kept(connection, cells)
+    if most_tracks is None:
+        most_tracks = FEWER_TRACKS if cells == EVERY_CELL and kept > MOST_TRACKS else MOST_TRACKS
+    tracks = connection.sql(sql, params={"cells": cells, "most_tracks": most_tracks}).pl()
     rows = page_rows(store, tracks, _waveforms(snapshot, tracks))
-    return page(rows, release_id=release_id, store_name=store.uri, left_out=int(kept) - tracks.height)
+    return page(rows, release_id=release_id, store_name=store.uri, left_out=kept - tracks.height)
+
+
+def _count_kept(connection: duckdb.DuckDBPyConnection, cells: str) -> int:
+    return int(connection.execute("SELECT count(*) FROM tracks WHERE cell GLOB ?", [cells]).fetchall()[0][0])
 
 
 def _waveforms(snapshot: Snapshot, shown: pl.DataFrame) -> dict[str, bytes | None]:
@@ -134,7 +157,10 @@ def page(rows: list[dict[str, Any]], *, release_id: str, store_name: str, left_o
             f"{previews:,} of {len(rows):,} tracks were made by the preview engine, not by ACE-Step: never for a venue."
         )
     if left_out:
-        banners.append(f"{left_out:,} further tracks are not on this page.")
+        banners.append(
+            f"{left_out:,} further tracks are not on this page: it has the best of every cell. "
+            "All of some cells: ace-assets review page --cells 'lobby.*.morning.*'"
+        )
     data = {
         "release_id": release_id,
         "key": "ace-assets-verdicts-" + hashlib.sha256(store_name.encode()).hexdigest()[:12],

@@ -70,14 +70,9 @@ def put_files(connection: duckdb.DuckDBPyConnection, name: str, paths: list[Path
 
 
 def put_store(
-    connection: duckdb.DuckDBPyConnection, store: Store, pinned: Snapshot, plan_id: str | None, folder: Path
+    connection: duckdb.DuckDBPyConnection, pinned: Snapshot, plan_files: dict[type[tables.Table], Path]
 ) -> None:
-    """Stage the pinned tables and the plan.
-
-    Raises:
-        SchemaError: the plan cannot be read, or is newer than this code.
-        StoreError: the plan is missing.
-    """
+    """Stage the pinned tables and the plan."""
     put_files(connection, "read_takes", pinned.files["takes"])
     put_files(connection, "read_take_scores", pinned.files["take_scores"])
     # Small enough to keep, and read many times; the waveform is a picture, not a fact.
@@ -88,10 +83,19 @@ def put_store(
     ):
         source = read_files(pinned.files[stored])
         connection.execute(f"CREATE TABLE stage.{name} AS SELECT {columns} FROM {source}")  # noqa: S608
-    for table in snapshot.PLAN_TABLES:
-        name = "planned_prompts" if table is tables.Prompts else table.TABLE
-        put_files(connection, name, [_plan_file(store, plan_id, table, folder)])
+    for table, path in plan_files.items():
+        put_files(connection, "planned_prompts" if table is tables.Prompts else table.TABLE, [path])
     put_frame(connection, "stored_cells", pl.DataFrame({"cell": sorted(pinned.stored_cells)}, {"cell": pl.String}))
+
+
+def pin_plan(store: Store, plan_id: str | None, folder: Path) -> dict[type[tables.Table], Path]:
+    """Return the tables of the plan as local files of the present version.
+
+    Raises:
+        SchemaError: the plan cannot be read, or is newer than this code.
+        StoreError: the plan is missing.
+    """
+    return {table: _plan_file(store, plan_id, table, folder) for table in snapshot.PLAN_TABLES}
 
 
 def _plan_file(store: Store, plan_id: str | None, table: type[tables.Table], folder: Path) -> Path:

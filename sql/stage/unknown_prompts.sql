@@ -2,7 +2,7 @@
 SELECT used.prompt_id, max(used.plan_id) AS plan_id
 FROM (
   SELECT prompt_id, plan_id FROM stage.takes
-  UNION
+  UNION ALL
   SELECT prompt_id, NULL AS plan_id FROM stage.masters
 ) AS used
 ANTI JOIN stage.planned_prompts AS p ON p.prompt_id = used.prompt_id

@@ -84,6 +84,12 @@ def _frame(columns: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(plain, strict=False)
 
 
+def _waveforms(count: int) -> list[bytes]:
+    """Return waveforms of 400 pairs, every one of its own, as music's are: from another seed than the rest."""
+    raw = np.random.default_rng(count).bytes(800 * count)
+    return [raw[place : place + 800] for place in range(0, len(raw), 800)]
+
+
 def _lists(mask: np.ndarray, choice: np.ndarray, names: np.ndarray) -> list[list[str]]:
     return [[str(names[c])] if m else [] for m, c in zip(mask, choice, strict=True)]
 
@@ -347,7 +353,7 @@ def _masters(
         flac_bytes=pl.lit(FLAC_BYTES, pl.Int64),
         mp3_sha256=pl.Series(_ids(rng, n)),
         mp3_bytes=pl.lit(MP3_BYTES, pl.Int64),
-        waveform=pl.Series([rng.bytes(800)] * n),
+        waveform=pl.Series(_waveforms(n)),
         mastering_version=pl.lit("m1"),
         mastered_at=pl.col("scored_at") + pl.duration(hours=1),
     )
