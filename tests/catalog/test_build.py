@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ace_assets import tables
-from ace_assets.catalog import sql_files
+from ace_assets.catalog import sql_files, steps
 from ace_assets.catalog.build import build_release
 from ace_assets.catalog.history import restore, retire
 from ace_assets.catalog.query import read_table, run_query
@@ -72,6 +72,41 @@ def test_nothing_changed_makes_no_new_release_whatever_the_order_of_rows(made: S
     second = build_release(made.store, reason="second")
     assert (second.changed, second.release_id, second.rows) == (False, first.release_id, first.rows)
     assert made.store.release_ids() == [first.release_id]
+
+
+def test_what_was_not_touched_is_seen_without_building_and_keeps_its_findings(made: Synthetic) -> None:
+    manifest_path(made, kept_cell(made), "masters").write_bytes(b"PAR1")
+    first = build_release(made.store, reason="first")
+    with steps.measured() as found:
+        second = build_release(made.store, reason="second")
+    assert (second.changed, second.release_id, second.rows) == (False, first.release_id, first.rows)
+    assert second.quarantined == first.quarantined != ()
+    assert not any(step.name.startswith("tables/") for step in found)
+
+
+def test_a_changed_row_is_seen_where_size_and_time_of_its_file_stay_the_same(made: Synthetic) -> None:
+    build_release(made.store, reason="first")
+    cell = kept_cell(made)
+    path = manifest_path(made, cell, "takes")
+    before = path.read_bytes()
+    for server in ("gpu-x", "gpu-y"):  # two that differ in one letter: files of one size
+        frame = pl.read_parquet(path).with_columns(server=pl.lit(server))
+        path.write_bytes(tables.to_parquet(tables.Takes, frame, facts={"cell": cell}))
+        os.utime(path, ns=(1, 1))
+        assert build_release(made.store, reason=server).changed
+        assert one(made.store, f"select distinct server from takes where cell = '{cell}'") == server
+    path.write_bytes(before)
+    assert build_release(made.store, reason="as before").changed
+
+
+def test_audio_that_went_missing_since_is_seen_though_no_manifest_changed(made: Synthetic) -> None:
+    build_release(made.store, reason="first")
+    row = made.masters.filter(pl.col("status") == "active").row(0, named=True)
+    root = made.store.local_root
+    assert root is not None
+    (root / "masters" / row["master_id"][:2] / f"{row['master_id']}.flac").unlink()
+    second = build_release(made.store, reason="second")
+    assert (second.changed, second.held_back_cells) == (True, (row["cell"],))
 
 
 def test_one_changed_row_makes_a_new_release(made: Synthetic) -> None:

@@ -19,7 +19,9 @@ from ace_assets import tables
 from ace_assets.catalog import report
 from ace_assets.catalog.build import build_release
 from ace_assets.catalog.history import retire
+from ace_assets.catalog.listening import write_listening_page
 from ace_assets.catalog.verdicts import apply_verdicts, read_verdicts
+from ace_assets.errors import CatalogError
 from tests.catalog.conftest import Known
 from tests.catalog.synthetic import Synthetic, make_store
 from tests.requires import needs
@@ -297,3 +299,36 @@ def test_a_retired_track_is_not_on_the_next_listening_page(tmp_path: Path) -> No
     retire(made.store, track_id, "no", actor="test")
     build_release(made.store, reason="test")
     assert track_id not in (tmp_path / "data" / "listen.html").read_text(encoding="utf-8")
+
+
+def tracks_on(page: Path) -> list[dict[str, Any]]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    rows: list[dict[str, Any]] = json.loads(found[1])["tracks"]
+    return rows
+
+
+def test_a_listening_page_without_room_for_all_has_the_best_of_every_cell_and_says_how_to_hear_the_others(
+    tmp_path: Path,
+) -> None:
+    made = make_store(tmp_path / "data", 60, cells=6, seed=5)
+    build_release(made.store, reason="test")
+    page = Path(write_listening_page(made.store, most_tracks=12))
+    kept = made.masters.filter(pl.col("status") != "retired").join(made.take_scores, on="take_id", suffix="_score")
+    best = kept.sort(-pl.col("signal_score"), "track_id").group_by("cell").head(2)
+    assert {row["track_id"] for row in tracks_on(page)} == set(best["track_id"])
+    assert f"{kept.height - 12} further tracks" in page.read_text("utf-8")
+    assert "review page --cells" in page.read_text("utf-8")
+
+
+def test_a_page_of_some_cells_has_all_their_tracks_and_lies_beside_the_page_of_all(tmp_path: Path) -> None:
+    made = make_store(tmp_path / "data", 60, cells=6, seed=5)
+    build_release(made.store, reason="test")
+    whole = (tmp_path / "data" / "listen.html").read_bytes()
+    page = Path(write_listening_page(made.store, cells="lobby.*"))
+    kept = made.masters.filter((pl.col("status") != "retired") & pl.col("cell").str.starts_with("lobby."))
+    assert {row["track_id"] for row in tracks_on(page)} == set(kept["track_id"])
+    assert page.parent == tmp_path / "data"
+    assert (tmp_path / "data" / "listen.html").read_bytes() == whole
+    with pytest.raises(CatalogError, match=r"cells of the listening page.*garage"):
+        write_listening_page(made.store, cells="garage.*")
