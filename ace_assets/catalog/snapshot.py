@@ -1,7 +1,7 @@
 """The store as it is at one moment: which files a release is built from, and which cannot be trusted.
 
 What belongs here: pinning the files, reading their headers, upgrading older versions, naming what is damaged. What does
-not: what the rows mean together (`sql/`), and holding back a cell (`sql/tables/02_cells.sql`).
+not: what the rows mean together (`sql/`), and holding back a cell (`sql/tables/09_cells.sql`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 What belongs here: reading those files. What does not: running them (`build`, `ask`), and any SQL.
 
-    sql/tables/   the catalog's tables, created and filled in the order of their numbers
+    sql/tables/   the catalog's tables, created and filled in the order of their numbers; from quarantine on they know what
+                  could not be trusted
     sql/release/  the tables that speak of releases; filled once the content is known to be new
     sql/views/    views over the tables
     sql/queries/  the analysts' questions: one SELECT each, with $parameters
