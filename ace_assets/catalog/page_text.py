@@ -18,7 +18,7 @@ LISTENING = """<!doctype html>
   <p id="progress" class="sub" role="status"></p>
   <button id="download" class="strong">Download verdicts</button>
 </header>
-{banner}
+<div class=banners>{banner}</div>
 <main>
   <nav aria-label="Cells"><input id="search" type="search" placeholder="find a cell"><ul id="cells"></ul></nav>
   <section id="tracks" aria-live="off"></section>
@@ -52,7 +52,8 @@ footer { border: 0; border-top: 1px solid var(--line); grid-row: 4; }
 header { grid-row: 1; } main { grid-row: 3; }
 h1 { font-size: 19px; margin: 0; } .sub { color: var(--soft); margin: 0; font-size: 13px; }
 #progress { flex: 1; font-variant-numeric: tabular-nums; }
-.banner { grid-row: 2; background: var(--warn-page); color: var(--warn); margin: 0; padding: 8px 20px; }
+.banners { grid-row: 2; }
+.banner { background: var(--warn-page); color: var(--warn); margin: 0; padding: 8px 20px; }
 main { display: grid; grid-template-columns: 280px 1fr; min-height: 0; }
 nav { border-right: 1px solid var(--line); overflow-y: auto; padding: 12px; }
 #search { width: 100%; } ul { list-style: none; margin: 10px 0 0; padding: 0; }

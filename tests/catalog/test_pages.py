@@ -332,3 +332,15 @@ def test_a_page_of_some_cells_has_all_their_tracks_and_lies_beside_the_page_of_a
     assert (tmp_path / "data" / "listen.html").read_bytes() == whole
     with pytest.raises(CatalogError, match=r"cells of the listening page.*garage"):
         write_listening_page(made.store, cells="garage.*")
+
+
+def test_a_page_with_two_banners_is_as_wide_as_the_window(tmp_path: Path, chromium: Any) -> None:
+    made = make_store(tmp_path / "data", 60, cells=6, seed=5)  # with previews, which is one; and no room, the other
+    build_release(made.store, reason="test")
+    context = chromium.new_context(viewport={"width": 1300, "height": 800})
+    page = context.new_page()
+    page.goto(Path(write_listening_page(made.store, most_tracks=12)).as_uri())
+    assert page.locator(".banner").count() == 2
+    for part in ("header", "main", "footer", ".banners"):
+        assert page.locator(part).bounding_box()["width"] == 1300
+    context.close()
