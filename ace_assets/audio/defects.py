@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ace_assets.audio.band import Band, judge_band, long_spectra
+from ace_assets.audio.band_edge import BandEdge, find_edge
 from ace_assets.audio.endings import Ending, judge_ending
 from ace_assets.audio.gaps import Gaps, find_gaps
 from ace_assets.audio.grains import Grains, grains_of
@@ -67,6 +68,9 @@ class GateLimits:
     lines_cliff_db: float = 38.0
     edge_move: float = 0.09
     lines_change_db: float = 18.0
+    octave_fall_db: float = 33.0
+    half_octave_fall_db: float = 27.0
+    floor_fall_db: float = 18.0
     noise_s: float = 0.25
     noise_level_db: float = -30.0
     noise_spread_db: float = 2.0
@@ -123,6 +127,7 @@ class Evidence:
     ending: Ending | None
     phase: Phase | None
     band: Band | None
+    edge: BandEdge | None
 
 
 def _offset_of(statistics: BlockStatistics) -> Offset:
@@ -181,6 +186,7 @@ def gather_evidence(samples: NDArray[np.float32], sample_rate_hz: int, statistic
     """Measure what the gates rest on, of finite (frames, channels) samples with their per-hop statistics."""
     grains = grains_of(samples, sample_rate_hz)
     power, bin_hz = long_spectra(samples, sample_rate_hz)
+    band = judge_band(power, bin_hz)
     return Evidence(
         duration_s=len(samples) / sample_rate_hz,
         gaps=find_gaps(grains),
@@ -188,7 +194,8 @@ def gather_evidence(samples: NDArray[np.float32], sample_rate_hz: int, statistic
         offset=_offset_of(statistics),
         ending=judge_ending(samples, sample_rate_hz, grains),
         phase=_phase_of(statistics, grains),
-        band=judge_band(power, bin_hz),
+        band=band,
+        edge=None if band is None else find_edge(power, bin_hz),
     )
 
 
@@ -216,6 +223,17 @@ def _is_cut(band: Band, limits: GateLimits) -> bool:
     skirt = band.step_share <= limits.step_share
     standing = band.edge_move <= limits.edge_move and band.change_db >= limits.lines_change_db
     return band.cliff_db >= limits.lines_cliff_db and (skirt or standing)
+
+
+def _edge_reason(edge: BandEdge, limits: GateLimits) -> str:
+    """Return in words what a filter left, or nothing."""
+    if edge.octave_fall_db >= limits.octave_fall_db:
+        return f"everything falls by {edge.octave_fall_db:.0f} dB in an octave"
+    if edge.half_octave_fall_db >= limits.half_octave_fall_db:
+        return f"everything falls by {edge.half_octave_fall_db:.0f} dB in half an octave"
+    if edge.floor_fall_db >= limits.floor_fall_db:
+        return f"a flat floor of noise ends ({edge.floor_fall_db:.0f} dB in an octave)"
+    return ""
 
 
 def failed_gates(
@@ -280,5 +298,7 @@ def failed_gates(
     band = evidence.band
     if band is not None and _is_cut(band, limits):
         failed["band_limited"] = f"cut off above {band.cliff_hz / 1000:.1f} kHz ({band.cliff_db:.0f} dB in an octave)"
+    elif evidence.edge is not None and (reason := _edge_reason(evidence.edge, limits)):
+        failed["band_limited"] = reason
     failed |= wrong_duration(evidence.duration_s, requested_duration_s, limits=limits)
     return {gate: failed[gate] for gate in in_order(failed)}

@@ -31,6 +31,7 @@ RHYTHM_MIN_GAPS, RHYTHM_COHERENCE = 14, 0.8
 STRICT_MIN_GAPS, STRICT_COHERENCE = 8, 0.94  # so few keep time by chance unless the time is exact
 RHYTHM_LONGER = 3.0  # a gap so much longer than its fellows does not belong to them
 CHANNEL_GAP_DB = 50.0
+RESIDUE_DB = 10.0  # what is left of loud music in a gap may now and then rise so far above that
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,12 @@ def _sharp_gaps(levels: NDArray[np.float64], active: float, first: int, last: in
     if active <= SILENCE_DBFS:
         return np.zeros((0, 2), np.int64)
     found = []
-    for start, stop in runs_of(levels[first:last] <= max(active - CHANNEL_GAP_DB, -85.0)) + first:
+    silent = max(active - CHANNEL_GAP_DB, -85.0)
+    for loosely in runs_of(levels[first:last] <= silent + RESIDUE_DB) + first:
+        quiet = loosely[0] + np.flatnonzero(levels[loosely[0] : loosely[1]] <= silent)
+        if not quiet.size:
+            continue
+        start, stop = int(quiet[0]), int(quiet[-1]) + 1
         if stop - start < SHORTEST_GAP_MS or start == first or stop == last:
             continue
         before, fall = _edge_ms(levels, start - 1, -1)

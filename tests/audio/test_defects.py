@@ -156,6 +156,19 @@ def test_a_low_pass_over_pure_tones_is_told_from_their_last_partial():
     assert "band_limited" in gates(signal.sosfilt(steep, melody, axis=0))
 
 
+def test_a_floor_of_noise_that_ends_under_music_betrays_a_filter():
+    """Three pure tones say nothing of a filter far above them; the hiss of their 16 bits does."""
+    t = np.arange(20 * RATE_HZ) / RATE_HZ
+    rise_and_fall = np.minimum(1, np.minimum(t, 20 - t) / 2)
+    tones = 0.1 * sum(np.sin(2 * np.pi * f * t) for f in (220, 277, 330)) * rise_and_fall
+    noise = np.random.default_rng(4).triangular(-1, 0, 1, (t.size, 2))
+    hissing = np.round(tones[:, None] * 32767 + noise) / 32768
+    steep = signal.butter(8, 6000, fs=RATE_HZ, output="sos")
+    assert "band_limited" not in gates(hissing)
+    assert "band_limited" in gates(signal.sosfilt(steep, hissing, axis=0))
+    assert "band_limited" not in gates(np.repeat(tones[:, None], 2, axis=1))
+
+
 @pytest.mark.parametrize("level", [0.03, 0.2])
 @pytest.mark.parametrize("seconds", [0.6, 3.0])
 def test_an_ending_in_noise_is_caught(level, seconds):
@@ -184,11 +197,6 @@ def test_what_naive_detectors_flag_passes(style):
     assert judge.gates_of(clip.samples, clip.sample_rate_hz) == ()
 
 
-BAND_LIMIT_SHORTFALL = (
-    "band_limited is caught at 85 to 90 %: a low-pass on music of few, pure partials is not told apart yet"
-)
-
-
 @pytest.fixture(scope="module")
 def own_music(previews) -> judge.Verdict:
     return judge.judge(chain(previews, judge.previewed(range(512, 540), 16.0)), every=2)
@@ -198,6 +206,12 @@ def own_music(previews) -> judge.Verdict:
 def found_music() -> judge.Verdict:
     pieces = found.required_pieces(100)
     return judge.judge(judge.excerpts(pieces[1::3], seconds=20.0), every=2)
+
+
+BAND_LIMIT_SHORTFALL = (
+    "over some 640 low-passes in fresh pieces 95 % are caught in found music and 94 to 98 % in our own, but only three in "
+    "four in music of pure partials alone, and two of the twenty or so here: a spectrum of lines with nothing between them"
+)
 
 
 def assert_trusted(verdict: judge.Verdict, *, short: set[str]) -> None:
@@ -214,7 +228,7 @@ def test_our_own_music_is_judged_fairly_and_its_faults_are_caught(own_music):
 
 
 def test_music_that_nobody_here_made_is_judged_fairly_and_its_faults_are_caught(found_music):
-    assert_trusted(found_music, short={"band_limited", "dropout"})
+    assert_trusted(found_music, short={"band_limited"})
 
 
 @pytest.mark.xfail(reason=BAND_LIMIT_SHORTFALL, strict=True)
@@ -225,8 +239,3 @@ def test_a_low_pass_on_our_own_music_is_caught(own_music):
 @pytest.mark.xfail(reason=BAND_LIMIT_SHORTFALL, strict=True)
 def test_a_low_pass_on_music_that_nobody_here_made_is_caught(found_music):
     assert found_music.caught_share("band_limited") >= 0.95, found_music.missed["band_limited"]
-
-
-@pytest.mark.xfail(reason="24 of 26 dropouts in found music are caught", strict=True)
-def test_a_dropout_in_music_that_nobody_here_made_is_caught(found_music):
-    assert found_music.caught_share("dropout") >= 0.95, found_music.missed["dropout"]
