@@ -33,6 +33,11 @@ class Flight:
     adopted_at_s: float | None = None
     asked: bool = False
 
+    @property
+    def watched_from_s(self) -> float:
+        """When this run began to watch it."""
+        return self.submitted_at_s if self.adopted_at_s is None else self.adopted_at_s
+
 
 @dataclass(frozen=True)
 class Landed:

@@ -456,10 +456,9 @@ class Lane:
         pace_s = self.pace.seconds
         if not head.asked and head.adopted_at_s is not None:
             return low_s  # it may have been done for long
-        watched_s = head.submitted_at_s if head.adopted_at_s is None else head.adopted_at_s
         if pace_s is None:
-            return min(max(low_s, (now_s - watched_s) / 3), high_s)
-        started_s = max(watched_s, self.pace.last_done_s or 0.0)
+            return min(max(low_s, (now_s - head.watched_from_s) / 3), high_s)
+        started_s = max(head.watched_from_s, self.pace.last_done_s or 0.0)
         due_s = started_s + pace_s - now_s
         if due_s <= 0:
             due_s = pace_s / 4

@@ -78,7 +78,7 @@ class GenerationResult:
         still_planned: takes that the run did not get to; they have no row.
         submissions: jobs that servers accepted.
         server_s: seconds on servers, as seen by polling.
-        cost_usd: what those cost; None where a server used has no declared price.
+        cost_usd: what those seconds cost, as far as they were measured; None where a server used has no declared price.
         servers: last state of every server, in words.
         polls: requests to `/query_result`.
     """

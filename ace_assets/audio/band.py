@@ -10,6 +10,7 @@ them, and ends from one line to the next; a filter leaves a skirt.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,19 +68,33 @@ def mixed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return samples[:, 0] + samples[:, 1] if samples.shape[1] == 2 else samples[:, 0]
 
 
+def window_powers(samples: NDArray[np.float32], window: int, step: int) -> Iterator[NDArray[np.float32]]:
+    """Yield (frames, bins) power of the downmix, some windows at a time: all cut out at once would fill the memory.
+
+    Args:
+        samples: (frames, channels).
+        window: frames of one Hann-weighted window.
+        step: frames from one window to the next.
+    """
+    starts = range(0, len(samples) - window + 1, step)
+    taper = np.hanning(window).astype(np.float32)
+    for first in range(0, len(starts), WINDOWS_AT_ONCE):
+        some = starts[first : first + WINDOWS_AT_ONCE]
+        cut = np.stack([mixed(samples[start : start + window]) for start in some]) * taper
+        yield np.abs(scipy.fft.rfft(cut, axis=1)) ** 2
+
+
 def long_spectra(samples: NDArray[np.float32], sample_rate_hz: int) -> tuple[NDArray[np.float32], float]:
     """Return (frames, bins) power of the downmix at its full rate, one window each quarter second, and Hz per bin."""
     window = scipy.fft.next_fast_len(round(WINDOW_S * sample_rate_hz), real=True)
     step = round(STEP_S * sample_rate_hz)
     if len(samples) < window:
         samples = np.pad(samples, ((0, window - len(samples)), (0, 0)))
-    starts = range(0, len(samples) - window + 1, step)
-    taper = np.hanning(window).astype(np.float32)
-    power = np.empty((len(starts), window // 2 + 1), np.float32)
-    for first in range(0, len(starts), WINDOWS_AT_ONCE):
-        some = starts[first : first + WINDOWS_AT_ONCE]
-        cut = np.stack([mixed(samples[start : start + window]) for start in some]) * taper
-        power[first : first + len(some)] = np.abs(scipy.fft.rfft(cut, axis=1)) ** 2
+    power = np.empty((len(range(0, len(samples) - window + 1, step)), window // 2 + 1), np.float32)
+    first = 0
+    for some in window_powers(samples, window, step):
+        power[first : first + len(some)] = some
+        first += len(some)
     return power, sample_rate_hz / window
 
 

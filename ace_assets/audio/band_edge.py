@@ -20,11 +20,8 @@ LOWEST_EDGE_HZ, HIGHEST_END_HZ = 1_100.0, 13_800.0
 CODEC_HZ, BEFORE_CODEC_SHARE = 12_600.0, 0.4  # a fall that ends above it must have come so far in the bands before
 BANDS_PER_OCTAVE = 6
 FIRST_BAND_HZ = 1_000.0
-BRIGHT_HZ, BRIGHT_SHARE, FEWEST_FRAMES = (
-    1_500.0,
-    0.1,
-    8,
-)  # frames with the most energy above: a codec spares no bits there
+# between the lines is looked at in the frames with the most energy above this: a codec spares no bits there
+BRIGHT_HZ, BRIGHT_SHARE, FEWEST_FRAMES = 1_500.0, 0.1, 8
 BRIGHT_PERCENTILE = 98.0
 LOUD_FROM_HZ, LOUD_BINS = 100.0, 10
 AGAIN_DB, BRIGHT_AGAIN_DB = 8.0, 12.0  # what rises again by more was not filtered off,

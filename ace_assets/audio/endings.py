@@ -13,7 +13,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from ace_assets.audio.band import WINDOWS_AT_ONCE, mixed
+from ace_assets.audio.band import window_powers
 from ace_assets.audio.gaps import SILENCE_DBFS, active_level_db, levels_db
 from ace_assets.audio.grains import Grains
 
@@ -88,15 +88,9 @@ def flatness_of(
     """Return flatness and energy of one 170-ms window per hop of (frames, channels) samples, mixed down."""
     window = scipy.fft.next_fast_len(round(NOISE_WINDOW_S * sample_rate_hz), real=True)
     hop = round(hop_s * sample_rate_hz)
-    starts = range(0, len(samples) - window + 1, hop)
-    if not starts:
+    if len(samples) < window:
         return np.zeros(0), np.zeros(0)
-    taper = np.hanning(window).astype(np.float32)
-    parts = []
-    for first in range(0, len(starts), WINDOWS_AT_ONCE):
-        some = starts[first : first + WINDOWS_AT_ONCE]
-        cut = np.stack([mixed(samples[start : start + window]) for start in some]) * taper
-        parts.append(_flatness(np.abs(scipy.fft.rfft(cut, axis=1)) ** 2, sample_rate_hz / window))
+    parts = [_flatness(power, sample_rate_hz / window) for power in window_powers(samples, window, hop)]
     return np.concatenate([flat for flat, _ in parts]), np.concatenate([energy for _, energy in parts])
 
 

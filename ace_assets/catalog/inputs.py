@@ -16,6 +16,7 @@ import polars as pl
 
 import ace_assets
 from ace_assets import shipped, tables
+from ace_assets.catalog.query import sha256_of
 from ace_assets.catalog.snapshot import Snapshot
 from ace_assets.store import Store
 
@@ -24,11 +25,11 @@ def manifests_id(store: Store, pinned: Snapshot, plan_files: Iterable[Path]) -> 
     """Return a hash of the pinned tables, the plans and the code that reads them."""
     digest = hashlib.sha256(_code_id().encode())
     for path in plan_files:
-        digest.update(f"\n{path.name} {_hash_of(path)}".encode())
+        digest.update(f"\n{path.name} {sha256_of(path)}".encode())
     for plan_id, version in store.plan_versions():  # older ones tell of prompts that the present one has dropped
         digest.update(f"\nplan {plan_id} {version}".encode())
     for path, file in sorted(pinned.sources.items(), key=lambda item: (item[1].table, item[1].key)):
-        digest.update(f"\n{file.table} {file.key} {_hash_of(path)}".encode())
+        digest.update(f"\n{file.table} {file.key} {sha256_of(path)}".encode())
     return digest.hexdigest()
 
 
@@ -38,17 +39,13 @@ def masters_id(master_files: pl.DataFrame) -> str:
     return hashlib.sha256(ordered.write_csv().encode()).hexdigest()
 
 
-def _hash_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _code_id() -> str:
     """Return a hash of the SQL, the code and the libraries between the store and a release."""
     digest = hashlib.sha256()
     package = Path(ace_assets.__file__).parent
     sources = [*(package / "catalog").glob("*.py"), package / "tables.py", shipped.path("gpu") / "prices.toml"]
     for path in sorted([*sources, *shipped.path("sql").rglob("*.sql")]):
-        digest.update(f"\n{path.name} {_hash_of(path)}".encode())
+        digest.update(f"\n{path.name} {sha256_of(path)}".encode())
     for library in ("duckdb", "polars", "pyarrow"):
         digest.update(f"\n{library} {metadata.version(library)}".encode())
     versions = sorted((table.TABLE, table.VERSION) for table in tables.Table.__subclasses__())

@@ -13,7 +13,6 @@ What belongs here: staging. What does not: the catalog's own tables (`sql/`) and
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from ace_assets.catalog.earlier import Earlier
 from ace_assets.catalog.snapshot import Finding, Snapshot, read_files
 from ace_assets.errors import StoreError
 from ace_assets.store import Store
+from ace_assets.toml_section import read_toml
 
 FINDINGS = {
     "finding": pl.String(),
@@ -200,7 +200,7 @@ def put_facts(
 
 def claims_frame() -> pl.DataFrame:
     """Return the claimed seconds per take and the market price of a track, from gpu/prices.toml."""
-    book = tomllib.loads((shipped.path("gpu") / "prices.toml").read_text(encoding="utf-8"))
+    book = read_toml(shipped.path("gpu") / "prices.toml")
     rates, mureka = book["rates"], book["mureka"]
     rows: list[tuple[Any, ...]] = [
         ("take_seconds", gpu, rate.get("low_s"), rate["high_s"], "s per take", rates["source"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 
 from ace_assets import shipped
 from ace_assets.errors import ConfigError
-from ace_assets.toml_section import read_toml
+from ace_assets.toml_section import did_you_mean, read_toml
 
 CAMPAIGNS_NAME = "campaigns.toml"
 ALL = "all"
@@ -91,7 +90,7 @@ class Campaigns:
         if name not in self.campaigns:
             raise ConfigError(
                 "campaign", value=name, expected="one of " + ", ".join(self.campaigns),
-                remedy=_nearest(name, self.campaigns) or f"add [campaigns.{name}] to {self.file}",
+                remedy=did_you_mean(name, self.campaigns, f"add [campaigns.{name}] to {self.file}"),
             )  # fmt: skip
         return self.campaigns[name]
 
@@ -104,7 +103,7 @@ class Campaigns:
         if name not in self.profiles:
             raise ConfigError(
                 "profile", value=name, expected="one of " + ", ".join(self.profiles),
-                remedy=_nearest(name, self.profiles) or f"add [profiles.{name}] to {self.file}",
+                remedy=did_you_mean(name, self.profiles, f"add [profiles.{name}] to {self.file}"),
             )  # fmt: skip
         return self.profiles[name]
 
@@ -123,11 +122,6 @@ class Campaigns:
         raise ConfigError(
             f"{self.file} profiles", value="none", expected=f"a profile with engine = {engine!r}", remedy="add one"
         )
-
-
-def _nearest(name: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else ""
 
 
 def load_campaigns(path: Path | None = None) -> Campaigns:
@@ -224,10 +218,9 @@ def _profile(name: str, entry: Mapping[str, Any], file: str) -> Profile:
 def _only(entry: Mapping[str, Any], known: set[str], where: str) -> None:
     for key in entry:
         if key not in known:
-            close = difflib.get_close_matches(key, sorted(known), n=1)
             raise ConfigError(
                 where, value=key, expected="one of " + ", ".join(sorted(known)),
-                remedy=f"did you mean {close[0]}?" if close else "remove it",
+                remedy=did_you_mean(key, sorted(known), "remove it"),
             )  # fmt: skip
 
 
