@@ -162,13 +162,19 @@ def _blocks(
         try:
             block = file.read(wanted, dtype=dtype, always_2d=True, out=out)
         except (soundfile.LibsndfileError, RuntimeError) as error:
-            raise _broken(path, f"an error after {position} frames: {error}") from error
+            raise _broken(path, f"an error after {position} frames: {_in_words(error)}") from error
         if not len(block):
             if info.format == "ogg" and info.frames - position <= OGG_SLACK_S * info.sample_rate_hz:
                 return
             raise _broken(path, f"{position} of {info.frames} frames")
         position += len(block)
         yield block
+
+
+def _in_words(error: Exception) -> str:
+    """Return what a library says of a file, without the number of the open file that only it knows."""
+    said = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
+    return str(said).strip().rstrip(".")
 
 
 def _broken(path: Path, found: str) -> AudioError:
@@ -201,7 +207,10 @@ def _opened(path: Path) -> Iterator[Any]:
             file = soundfile.SoundFile(descriptor, closefd=False)
         except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
             raise AudioError(
-                str(path), value=str(error), expected=_KNOWN, remedy="the file is not audio, or damaged; fetch it again"
+                str(path),
+                value=_in_words(error),
+                expected=_KNOWN,
+                remedy="the file is not audio, or damaged; fetch it again",
             ) from error
         with file:
             if file.format not in _FORMATS:
@@ -270,7 +279,7 @@ def write_flac(path: Path, pcm: NDArray[np.int16] | NDArray[np.int32], sample_ra
                 file.write(pcm[first : first + _WRITE_FRAMES])
     except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:
         raise AudioError(
-            str(path), value=str(error), expected="a writable FLAC file", remedy="check path and rate"
+            str(path), value=_in_words(error), expected="a writable FLAC file", remedy="check path and rate"
         ) from error
 
 
