@@ -65,7 +65,7 @@ def generate_cell(
     Args:
         store: where takes and manifest go.
         cell: its partition key.
-        servers: the endpoints, one per GPU.
+        servers: the endpoints, one per GPU; none suffices where no take is lacking.
         lease: the cell's lease.
         plan_id: the plan that the run pins.
         run_id: for the record of the run.

@@ -60,7 +60,7 @@ class Fleet:
     """One run over some servers.
 
     Args:
-        servers: the endpoints, one per GPU.
+        servers: the endpoints, one per GPU; none suffices where every take is stored already.
         store: where takes, journal and what is known of servers lie.
         cell: whose takes are made; names the journal.
         plan_id: the plan that the run pinned; recorded in the rows.
@@ -78,10 +78,6 @@ class Fleet:
         settings: FleetSettings | None = None,
         progress: Progress | None = None,
     ) -> None:
-        if not servers:
-            raise ConfigError(
-                "servers", value="none", expected="at least one ACE-Step server", remedy="pass --servers URL"
-            )
         self.settings = settings or FleetSettings()
         self.result = GenerationResult()
         self.polls = 0
@@ -109,6 +105,7 @@ class Fleet:
 
         Raises:
             ServersGoneError: no server is left; `result` holds what was finished and what is still planned.
+            ConfigError: there is no server, and a take is not stored.
             ServerAuthError: a server wants another key. StoreError: the store fails.
         """
         with self._store.scratch() as scratch, ThreadPoolExecutor(STORE_THREADS, "fleet") as threads:
@@ -139,6 +136,9 @@ class Fleet:
 
     async def _work(self) -> None:
         """Run all lanes until the work is over, no server is left, or something fatal happens."""
+        if not self._lanes:
+            await self._reuse_only()
+            return
         lanes = [asyncio.create_task(lane.run(), name=f"lane {lane.server.name}") for lane in self._lanes]
         gone = asyncio.create_task(self._all_gone.wait())
         try:
@@ -150,6 +150,17 @@ class Fleet:
                 left -= done
         finally:
             await ended([*lanes, gone])
+
+    async def _reuse_only(self) -> None:
+        """Read the facts of takes that are stored already.
+
+        Raises:
+            ConfigError: one is not, and there is no server to make it.
+        """
+        if await self.pool.next("", frozenset()) is not None:
+            raise ConfigError(
+                "servers", value="none", expected="at least one ACE-Step server", remedy="pass --servers URL"
+            )
 
     def _close_books(self) -> None:
         result = self.result
@@ -359,7 +370,7 @@ class Fleet:
                 )
             except RequestError as error:
                 refusals[lane.server_id] = error
-        if len(refusals) == len(self._lanes):
+        if refusals and len(refusals) == len(self._lanes):
             raise list(refusals.values())[-1]
         return frozenset(refusals)
 
@@ -383,7 +394,7 @@ def generate(
 
     Args:
         planned: rows of `tables.PlannedTakes`; drawn one by one.
-        servers: the endpoints, one per GPU.
+        servers: the endpoints, one per GPU; none suffices where every take is stored already.
         store: where takes go.
         cell: whose takes they are; the caller holds its lease.
         plan_id: the plan that the run pinned.
@@ -395,6 +406,7 @@ def generate(
 
     Raises:
         ServersGoneError: no server is left; `result` tells what was stored and what is still planned.
+        ConfigError: there is no server, and a take is not stored.
         ServerAuthError: a server wants another key. StoreError: the store fails.
         KeyboardInterrupt: interrupted or terminated; the store is clean, the journal knows what was submitted.
     """

@@ -56,6 +56,17 @@ def test_every_planned_take_is_stored_with_what_was_asked_and_measured(
     assert leftovers(tmp_path) == []
 
 
+def test_takes_that_a_killed_run_stored_need_no_server_to_be_written_down(serving: Serving, store: Store) -> None:
+    server = serving(QUICK)
+    know(store, server)
+    first = generate(plan(3), servers=servers_at(server), store=store, cell=CELL, settings=quick())
+    again = generate(plan(3), servers=(), store=store, cell=CELL, settings=quick())
+    assert (again.stored, again.reused, again.submissions) == (0, 3, 0)
+    assert again.frame().equals(first.frame())
+    with pytest.raises(ConfigError, match="servers: none, expected at least one ACE-Step server"):
+        generate(plan(4), servers=(), store=store, cell=CELL, settings=quick())
+
+
 def test_a_complete_cell_asks_the_servers_for_nothing(serving: Serving, store: Store) -> None:
     events: list[FleetEvent] = []
     server = serving(QUICK)
