@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar, cast
 
-import numba
+from ace_assets.lean_import import without
+
+with without("coverage"):
+    import numba
 
 P = ParamSpec("P")
 R = TypeVar("R")
