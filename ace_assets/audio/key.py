@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ace_assets.audio.compiled import compiled
 from ace_assets.audio.spectra import ANALYSIS_RATE_HZ, TONE_WINDOW, Views
 from ace_assets.errors import AudioError
 
@@ -92,8 +93,29 @@ def chroma_of(views: Views) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     fold = np.exp(-0.5 * (distance / 0.25) ** 2) / np.sqrt(frequency / LOWEST_HZ)[:, None]
     loudness = np.sqrt(peaks, out=peaks)
     low = int(np.searchsorted(frequency, BASS_HZ))
-    fold = fold.astype(np.float32)
-    return (loudness @ fold).astype(np.float64), (loudness[:, :low] @ fold[:low]).astype(np.float64)
+    return _folded(loudness, fold, low)
+
+
+@compiled
+def _folded(
+    loudness: NDArray[np.float32], fold: NDArray[np.float64], low: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (frames, bins) times (bins, 12), of all bins and of those below `low`.
+
+    Few bins hold a peak, and a library for matrices would wake its threads for this little work and let them spin.
+    """
+    frames, bins = loudness.shape
+    whole = np.zeros((frames, 12))
+    bass = np.zeros((frames, 12))
+    for frame in range(frames):
+        for place in range(bins):
+            if place == low:
+                bass[frame] = whole[frame]
+            value = float(loudness[frame, place])
+            if value != 0.0:
+                for tone in range(12):
+                    whole[frame, tone] += value * fold[place, tone]
+    return whole, bass
 
 
 def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:

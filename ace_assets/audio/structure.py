@@ -52,7 +52,7 @@ def structure_of(chroma: NDArray[np.float64]) -> Structure:
     points = chroma[: count * per_segment].reshape(count, per_segment, 12).mean(axis=1)
     points = points - points.mean(axis=0)
     points /= np.linalg.norm(points, axis=1, keepdims=True) + 1e-9
-    similarity = points @ points.T
+    similarity = np.einsum("ic,jc->ij", points, points)  # too little work to wake the threads of a matrix library for
     shortest = round(SHORTEST_REPEAT_S / SEGMENT_S)
     lags = [float(np.diagonal(similarity, lag).mean()) for lag in range(shortest, count // 2 + 1)]
     half = NOVELTY_SEGMENTS

@@ -93,7 +93,9 @@ def find_trim(
     first = max(0, min(first, last - round(SHORTEST_S * rate)))
     click_guard = round(TRIM_FADE_S * rate)
     tail_fade = 0
-    if last == len(samples) and _ends_abruptly(samples[first:last], rate):
+    # What was trimmed is as good as nothing: the energy is known without another pass.
+    body = math.sqrt(float(statistics.energy.sum()) / ((last - first) * samples.shape[1]))
+    if last == len(samples) and _ends_abruptly(samples[first:last], rate, body):
         tail_fade = min(round(tail_fade_s * rate), (last - first) // 4)
     elif last < len(samples):
         tail_fade = min(click_guard, last - last_sound - 1)
@@ -106,11 +108,10 @@ def _within(samples: NDArray[np.float32], ends: NDArray[np.int64], hop: int, thr
     return start + int(loud[0] if first else loud[-1])
 
 
-def _ends_abruptly(samples: NDArray[np.float32], rate: int) -> bool:
+def _ends_abruptly(samples: NDArray[np.float32], rate: int, body: float) -> bool:
     ending = samples[-max(1, round(ENDING_S * rate)) :]
-    body = float(np.sqrt(np.vdot(samples, samples) / samples.size))
-    level = float(np.sqrt(np.vdot(ending, ending) / ending.size))
-    return bool(level > body * 10.0 ** (-ENDING_DECAY_DB / 20.0))
+    level = math.sqrt(float(np.square(ending, dtype=np.float64).mean()))
+    return level > body * 10.0 ** (-ENDING_DECAY_DB / 20.0)
 
 
 def apply_fades(block: NDArray[np.float32], trim: Trim, first_frame: int) -> None:
