@@ -242,24 +242,29 @@ class LocalBlobs:
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Scan the folder without sorting."""
-        waiting = [(prefix, str(self.root / prefix))]
+        waiting = [prefix]
         while waiting:
-            prefix, folder = waiting.pop()
+            prefix = waiting.pop()
             try:
-                with os.scandir(folder) as entries:
-                    for entry in entries:
-                        name = entry.name
-                        if entry.is_dir(follow_symlinks=False):
-                            waiting.append((f"{prefix}{name}/", entry.path))
-                        elif name[0] != ".":
-                            try:
-                                yield prefix + name, entry.stat().st_size
-                            except FileNotFoundError:
-                                continue  # deleted since
+                # by its number: a name from the root would be looked up again for every file
+                folder = os.open(self.root / prefix, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    with os.scandir(folder) as entries:
+                        for entry in entries:
+                            name = entry.name
+                            if entry.is_dir(follow_symlinks=False):
+                                waiting.append(f"{prefix}{name}/")
+                            elif name[0] != ".":
+                                try:
+                                    yield prefix + name, entry.stat().st_size
+                                except FileNotFoundError:
+                                    continue  # deleted since
+                finally:
+                    os.close(folder)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
-                raise _disk_error("read", Path(folder), error) from error
+                raise _disk_error("read", self.root / prefix, error) from error
 
     def pin(self, key: str, target: Path) -> bool:
         """A hard link where the disk allows it (a rename over the name leaves it alone), else a copy."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -37,6 +37,16 @@ ROW_GROUP_SIZE = 30_720  # a quarter of DuckDB's own: 100,000 tracks are written
 # Bloom filters would serve a search for one id, which the DuckDB file beside answers.
 PARQUET_OPTIONS = f"FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP_SIZE}, WRITE_BLOOM_FILTER false"
 MEMORY_LIMIT = "700MB"
+# Texts have few values, so DuckDB need not try every way to store them; the tables say where it is otherwise: ids are
+# random, and squeezing them takes a tenth of the build. Row groups are squeezed as they fill, not five at a time.
+SETTINGS = (
+    "SET TimeZone = 'UTC'",
+    "SET enable_progress_bar = false",  # it would mix with what a command prints
+    "SET force_compression = 'dictionary'",
+    "SET write_buffer_row_group_count = 1",
+    "SET parquet_metadata_cache = true",
+    "SET max_vacuum_tasks = 0",
+)
 KEEP_RELEASES = 10
 # What is told of releases themselves is not their content; servers is summed from takes, in a varying order; packages
 # come after the release that they are made from: counting them would make a release, and new packages, every night.
@@ -97,17 +107,24 @@ def build_release(
     moment = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
     with store.lease("catalog", what="the catalog", wait_s=wait_s) as lease, store.scratch() as folder:
         store.sweep_unfinished_releases()
-        with step("pin and open the manifests"):
-            pinned = snapshot.take(store, _subfolder(folder, "pinned"))
-        try:
-            built = _build(store, pinned, folder, moment, reason, force=force)
-        except duckdb.Error as error:
-            if not snapshot.verify_deeply(pinned):
-                raise _build_failed(error) from error
+        pins = _subfolder(folder, "pinned")
+        with ThreadPoolExecutor(2) as beside:
+            with step("pin the manifests"):
+                files = store.pin_tables(pins)
+            # after the manifests are pinned: a master comes before its manifest
+            listed = _submit(beside, "list the masters, beside", _masters, store)
+            with step("open the manifests"):
+                pinned = snapshot.sort_out(files, pins)
+            inputs_of_all = _Inputs(store, pinned, listed, beside, folder)
             try:
-                built = _build(store, pinned, folder, moment, reason, force=force)
-            except duckdb.Error as again:
-                raise _build_failed(again) from again
+                built = _build(inputs_of_all, moment, reason, force=force)
+            except duckdb.Error as error:
+                if not snapshot.verify_deeply(pinned):
+                    raise _build_failed(error) from error
+                try:
+                    built = _build(inputs_of_all, moment, reason, force=force)
+                except duckdb.Error as again:
+                    raise _build_failed(again) from again
         if isinstance(built, ReleaseResult):
             return built
         lease.check()
@@ -118,6 +135,17 @@ def build_release(
                 store.delete_release(old)
         store.publish_listening_page(built.listening_page)
         return built.result
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a build works with: the pinned store, the masters as they will be listed, threads beside, a folder."""
+
+    store: Store
+    pinned: Snapshot
+    listed: Future[tuple[pl.DataFrame, str]]
+    beside: ThreadPoolExecutor
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -143,22 +171,19 @@ def _build_failed(error: Exception) -> CatalogError:
     )
 
 
-def _build(
-    store: Store, pinned: Snapshot, folder: Path, moment: dt.datetime, reason: str, *, force: bool
-) -> _Built | ReleaseResult:
+def _build(given: _Inputs, moment: dt.datetime, reason: str, *, force: bool) -> _Built | ReleaseResult:
+    store, pinned, listed, beside, folder = given.store, given.pinned, given.listed, given.beside, given.folder
     database = folder / "catalog.duckdb"
     database.unlink(missing_ok=True)
     with step("read the earlier release"):
         earlier = earlier_release(store, folder)
     plan_id = store.current_plan_id()
     plan_files = stage.pin_plan(store, plan_id, folder)
-    with ThreadPoolExecutor(2) as beside, _workbench(database, folder) as connection:
-        # after the manifests are pinned: a master comes before its manifest
-        listed = _submit(beside, "list the masters, beside", _masters, store)
-        hashed = _submit(beside, "hash the manifests, beside", inputs.manifests_id, store, pinned, plan_files.values())
-        result = None if force else _untouched(store, earlier, hashed, listed)
-        if result is not None:
-            return result
+    hashed = _submit(beside, "hash the manifests, beside", inputs.manifests_id, store, pinned, plan_files.values())
+    result = None if force else _untouched(store, earlier, hashed, listed)
+    if result is not None:
+        return result
+    with _workbench(database, folder) as connection, _parquet_beside(beside, connection, folder) as parquet:
         with step("stage the manifests"):
             stage.put_store(connection, pinned, plan_files)
             contested = stage.put_trusted(connection)
@@ -167,16 +192,18 @@ def _build(
         judging = next(place for place, (name, _) in enumerate(texts) if name.endswith("_quarantine"))
         with _at_once(connection):  # the big ones do not ask what was found: the masters are listed meanwhile
             _run(connection, "tables", texts[:judging])
+        parquet.write(_tables_of(connection))
         with step("compare with the masters"):
             missing = stage.put_master_files(connection, listed.result()[0])
         findings = [*pinned.findings, *contested, *missing]
-        stage.put_facts(connection, findings, *package_frames(store))
+        with step("stage what comes from elsewhere"):
+            stage.put_facts(connection, findings, *package_frames(store))
         with _at_once(connection):
             _run(connection, "tables", texts[judging:])
         with step("hash the content"):
             content_id = _content_id(connection)
-            result = _unchanged(store, earlier, "content_id", content_id, findings)
-        if result is not None and not force:
+            result = None if force else _unchanged(store, earlier, "content_id", content_id, findings)
+        if result is not None:
             return result
         release_id = _new_release_id(moment, content_id, earlier)
         row = {
@@ -194,24 +221,25 @@ def _build(
             _run_files(connection, "release")
             stage.carry_over(connection, earlier)
             _run_files(connection, "views")
-            _create_question_views(connection)
-            _comment_views(connection)
+            with step("question views"):
+                _create_question_views(connection)
+            with step("comments"):
+                _comment_views(connection)
             _run_files(connection, "help")
         with step("check"):
             _check(connection)
             rows = _row_counts(connection)
-        # DuckDB writes the Parquet while Python writes the pages
-        parquet = _submit(
-            beside, "write Parquet, beside", _write_parquet, connection.cursor(), _subfolder(folder, "parquet")
-        )
+        parquet.write([name for name in rows if name not in PARQUET_OF_VIEWS.values()])
         page = folder / "report.html"
         with step("write the report"):
             page.write_text(report.render(connection), encoding="utf-8")
         with step("write the listening page"):
             listening = listening_page(store, connection, pinned, release_id=release_id).encode()
         with step("wait for the Parquet"):
-            extras = {"report.html": page, **parquet.result()}
+            extras = {"report.html": page, **parquet.files()}
         came_from = {"manifests_id": hashed.result(), "masters_id": listed.result()[1]}
+    with step("hash the database"):
+        sha256 = sha256_of(database)
     facts = {
         "release_id": release_id,
         "built_at": moment.isoformat(),
@@ -220,7 +248,7 @@ def _build(
         "content_id": content_id,
         **came_from,
         "previous_release_id": earlier.release_id,
-        "sha256": sha256_of(database),
+        "sha256": sha256,
         "size_bytes": database.stat().st_size,
         "rows": rows,
         "quarantined": [vars(finding) for finding in findings],
@@ -253,8 +281,8 @@ def _workbench(database: Path, folder: Path) -> Iterator[duckdb.DuckDBPyConnecti
         }
     )
     try:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")  # it would mix with what a command prints
+        for setting in SETTINGS:
+            connection.execute(setting)
         connection.execute(f"ATTACH ':memory:' AS stage (ROW_GROUP_SIZE {ROW_GROUP_SIZE})")
         path = sql_files.sql_literal(str(database))
         connection.execute(
@@ -262,8 +290,9 @@ def _workbench(database: Path, folder: Path) -> Iterator[duckdb.DuckDBPyConnecti
         )
         connection.execute("USE rel")
         yield connection
-        connection.execute("USE memory")
-        connection.execute("DETACH rel")
+        with step("write the rest of the database"):
+            connection.execute("USE memory")
+            connection.execute("DETACH rel")
     finally:
         connection.close()
 
@@ -420,16 +449,49 @@ def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return counts
 
 
-def _write_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, Path]:
-    """Write the same rows as Parquet, one file per table, and return them by file name."""
-    connection.execute("USE rel")  # a cursor begins where its connection began
-    files = {}
-    for name in (*_tables_of(connection), *PARQUET_OF_VIEWS):
-        if name in PARQUET_OF_VIEWS.values():
-            continue
-        path = folder / f"{name}.parquet"
+def _write_parquet(connection: duckdb.DuckDBPyConnection, name: str, path: Path) -> Path:
+    with connection:
+        connection.execute("USE rel")  # a cursor begins where its connection began
         connection.execute(
             f"COPY (SELECT * FROM {name}) TO {sql_files.sql_literal(str(path))} ({PARQUET_OPTIONS})"  # noqa: S608
         )
-        files[path.name] = path
-    return files
+    return path
+
+
+class _Parquet:
+    """The same rows as Parquet, one file per table, written on other threads as soon as a table stands."""
+
+    def __init__(self, beside: ThreadPoolExecutor, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+        self._beside = beside
+        self._connection = connection
+        self._folder = _subfolder(folder, "parquet")
+        self._written: dict[str, Future[Path]] = {}
+
+    def write(self, names: Iterable[str]) -> None:
+        """Start writing tables or views; those that were begun before are left alone."""
+        for name in names:
+            if name not in self._written:
+                path = self._folder / f"{name}.parquet"
+                self._written[name] = _submit(
+                    self._beside, f"write {path.name}, beside", _write_parquet, self._connection.cursor(), name, path
+                )
+
+    def files(self) -> dict[str, Path]:
+        """Wait, and return the files by name."""
+        return {path.name: path for path in (written.result() for written in self._written.values())}
+
+    def wait(self) -> None:
+        """Wait for what runs and drop what has not begun."""
+        wait([written for written in self._written.values() if not written.cancel()])
+
+
+@contextmanager
+def _parquet_beside(
+    beside: ThreadPoolExecutor, connection: duckdb.DuckDBPyConnection, folder: Path
+) -> Iterator[_Parquet]:
+    """Give a writer that is done with the database when the block ends, however it ends."""
+    parquet = _Parquet(beside, connection, folder)
+    try:
+        yield parquet
+    finally:
+        parquet.wait()

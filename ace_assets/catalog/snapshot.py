@@ -83,13 +83,18 @@ def damaged(file: PinnedTable, problem: str, remedy: str = RERUN, *, finding: st
 
 
 def take(store: Store, folder: Path) -> Snapshot:
-    """Pin the store's tables and sort them into readable and not.
+    """Pin the store's tables and sort them into readable and not."""
+    return sort_out(store.pin_tables(folder), folder)
+
+
+def sort_out(pinned: Iterable[PinnedTable], folder: Path) -> Snapshot:
+    """Sort pinned tables into readable and not.
 
     Only headers are read here; damage deeper inside a file shows when its rows are read (see `verify_deeply`).
     """
     snapshot = Snapshot(folder)
     by_name = {table.TABLE: table for table in (*CELL_TABLES, *LOG_TABLES)}
-    for file in store.pin_tables(folder):
+    for file in pinned:
         table = by_name.get(file.table)
         if table is None:
             continue

@@ -2,13 +2,13 @@
 -- The rows of earlier releases are carried over by the builder.
 CREATE TABLE release_changes (
   release_id        VARCHAR NOT NULL,
-  track_id          VARCHAR NOT NULL,
+  track_id          VARCHAR USING COMPRESSION uncompressed NOT NULL,
   cell              VARCHAR NOT NULL,
   change            VARCHAR NOT NULL,
   status_before     VARCHAR,
   status_after      VARCHAR,
-  master_id_before  VARCHAR,
-  master_id_after   VARCHAR,
+  master_id_before  VARCHAR USING COMPRESSION uncompressed,
+  master_id_after   VARCHAR USING COMPRESSION uncompressed,
   exportable_before BOOLEAN,
   exportable_after  BOOLEAN,
   why               VARCHAR

@@ -1,6 +1,6 @@
 -- The prompts of the current plan, and older ones that takes or tracks still refer to.
 CREATE TABLE prompts (
-  prompt_id            VARCHAR NOT NULL,
+  prompt_id            VARCHAR USING COMPRESSION uncompressed NOT NULL,
   cell                 VARCHAR NOT NULL,
   prompt_index         BIGINT NOT NULL,
   zone                 VARCHAR NOT NULL,
@@ -8,8 +8,8 @@ CREATE TABLE prompts (
   daypart              VARCHAR NOT NULL,
   mood                 VARCHAR NOT NULL,
   energy               BIGINT NOT NULL,
-  title                VARCHAR NOT NULL,
-  caption              VARCHAR NOT NULL,
+  title                VARCHAR USING COMPRESSION fsst NOT NULL,
+  caption              VARCHAR USING COMPRESSION fsst NOT NULL,
   lyrics               VARCHAR NOT NULL,
   vocal_language       VARCHAR NOT NULL,
   instrumental         BOOLEAN NOT NULL,

@@ -1,11 +1,11 @@
 -- The append-only log, as it is.
 CREATE TABLE events (
-  event_id     VARCHAR NOT NULL,
+  event_id     VARCHAR USING COMPRESSION uncompressed NOT NULL,
   happened_at  TIMESTAMPTZ NOT NULL,
   kind         VARCHAR NOT NULL,
-  track_id     VARCHAR NOT NULL,
-  take_id      VARCHAR NOT NULL,
-  prompt_id    VARCHAR NOT NULL,
+  track_id     VARCHAR USING COMPRESSION uncompressed NOT NULL,
+  take_id      VARCHAR USING COMPRESSION uncompressed NOT NULL,
+  prompt_id    VARCHAR USING COMPRESSION uncompressed NOT NULL,
   cell         VARCHAR NOT NULL,
   reason       VARCHAR,
   actor        VARCHAR NOT NULL,

@@ -1,6 +1,6 @@
 -- Validity intervals of every track's state, from the log. A remark or a verdict changes no state and makes no interval.
 CREATE TABLE track_history (
-  track_id   VARCHAR NOT NULL,
+  track_id   VARCHAR USING COMPRESSION uncompressed NOT NULL,
   cell       VARCHAR NOT NULL,
   state      VARCHAR NOT NULL,
   valid_from TIMESTAMPTZ NOT NULL,
@@ -9,7 +9,7 @@ CREATE TABLE track_history (
   kind       VARCHAR NOT NULL,
   why        VARCHAR,
   actor      VARCHAR NOT NULL,
-  event_id   VARCHAR
+  event_id   VARCHAR USING COMPRESSION uncompressed
 );
 COMMENT ON TABLE track_history IS 'Every state that a track has been in, with the time it began and ended, and why. A track never logged (its run died in between) counts from its mastering.';
 COMMENT ON COLUMN track_history.track_id IS 'the track';

@@ -1,7 +1,7 @@
 -- Every take of every cell's manifest with what was measured of it. Takes that are planned and not yet made are not
 -- here: cells.planned_takes counts them. The fingerprint stays in the store: SQL cannot compare it.
 CREATE TABLE takes (
-  take_id                  VARCHAR NOT NULL,
+  take_id                  VARCHAR USING COMPRESSION uncompressed NOT NULL,
   prompt_id                VARCHAR NOT NULL,
   cell                     VARCHAR NOT NULL,
   zone                     VARCHAR NOT NULL,
@@ -21,14 +21,14 @@ CREATE TABLE takes (
   lm_model                 VARCHAR,
   adapter                  VARCHAR,
   requested_seed           BIGINT NOT NULL,
-  reported_seed            VARCHAR,
+  reported_seed            VARCHAR USING COMPRESSION uncompressed,
   seed_trusted             BOOLEAN,
   requested_duration_s     DOUBLE NOT NULL,
   duration_s               DOUBLE,
   duration_clamped         BOOLEAN,
   sample_rate_hz           BIGINT,
   channels                 BIGINT,
-  audio_sha256             VARCHAR,
+  audio_sha256             VARCHAR USING COMPRESSION uncompressed,
   audio_bytes              BIGINT,
   server                   VARCHAR,
   gpu                      VARCHAR,
@@ -64,7 +64,7 @@ CREATE TABLE takes (
   why                      VARCHAR,
   scored_at                TIMESTAMPTZ,
   in_plan                  BOOLEAN NOT NULL,
-  track_id                 VARCHAR
+  track_id                 VARCHAR USING COMPRESSION uncompressed
 );
 COMMENT ON TABLE takes IS 'Every take that was made or tried, with what was measured of it and what became of it: requested beside measured.';
 COMMENT ON COLUMN takes.take_id IS 'its take';

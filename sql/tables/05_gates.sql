@@ -1,6 +1,6 @@
 -- One row per gate that a take failed.
 CREATE TABLE gates (
-  take_id   VARCHAR NOT NULL,
+  take_id   VARCHAR USING COMPRESSION uncompressed NOT NULL,
   prompt_id VARCHAR NOT NULL,
   cell      VARCHAR NOT NULL,
   zone      VARCHAR NOT NULL,

@@ -1,6 +1,6 @@
 -- One row per take and scorer that gave a number. A scorer that is not configured has no rows.
 CREATE TABLE scores (
-  take_id VARCHAR NOT NULL,
+  take_id VARCHAR USING COMPRESSION uncompressed NOT NULL,
   cell    VARCHAR NOT NULL,
   scorer  VARCHAR NOT NULL,
   value   DOUBLE NOT NULL,

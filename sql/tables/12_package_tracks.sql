@@ -2,7 +2,7 @@
 CREATE TABLE package_tracks (
   venue      VARCHAR NOT NULL,
   package_id VARCHAR NOT NULL,
-  track_id   VARCHAR NOT NULL
+  track_id   VARCHAR USING COMPRESSION uncompressed NOT NULL
 );
 COMMENT ON TABLE package_tracks IS 'The tracks in every package built before this release.';
 COMMENT ON COLUMN package_tracks.venue IS 'the customer''s place';
