@@ -64,17 +64,22 @@ class Pace:
     def finished(self, flights: Sequence[Flight], now_s: float) -> None:
         """Take in that jobs were seen finished, now.
 
-        When an adopted job began, nobody watched: it tells the pace only from the finish before it on.
+        When an adopted job began, nobody watched: it tells the pace only from the finish before it on. Other runs' jobs
+        and late polls only make the time between two finishes longer than a job needs: a shorter one is believed at once.
         """
         last_s = self.last_done_s
         told = flights if last_s is not None else [flight for flight in flights if flight.adopted_at_s is None]
         if told:
             oldest_s = min(flight.submitted_at_s for flight in told)
-            started_s = oldest_s if last_s is None else max(last_s, oldest_s)
+            queued_s = min(flight.seen.queued_s or 0.0 for flight in told)
+            started_s = max(last_s or oldest_s, oldest_s, queued_s)
             each_s = max(now_s - started_s, 0.0) / len(told)
             known = self.seconds if self.measured else None
-            weight = 0.3 if self.measured >= 3 else 0.5
-            self.seconds = each_s if known is None else (1 - weight) * known + weight * min(each_s, 4 * known + 1.0)
+            if known is None or each_s <= known:
+                self.seconds = each_s
+            else:
+                weight = 0.3 if self.measured >= 3 else 0.5
+                self.seconds = (1 - weight) * known + weight * min(each_s, 4 * known + 1.0)
             self.measured += len(told)
         self.last_done_s = now_s
 

@@ -51,6 +51,8 @@ SUBMIT, POLL, WORK = "release", "query", "work"
 SEED_CHECK_LIMIT_S = 120.0
 SEED_CHECK_JOBS = 2
 LOOK_UP_EVERY_S = 5.0
+BEHIND_OTHERS = 1.25  # paces until a job that waits behind other runs' is asked for; what is behind it hides the delay
+SLOT_LATEST, SLOT_WAIT_MAX_S = 0.7, 10.0  # share of what a server still holds; seconds
 EVERY_JOB_FAILED = 12  # different takes in a row, none in between that worked: it is the server, not the takes
 
 
@@ -114,6 +116,7 @@ class Lane:
         self._paused_until_s = 0.0
         self._busy_answers = 0
         self._slots_wanted_s = 0.0
+        self._slot_misses = 0
         self._silent_since_s = 0.0
         self._failed_takes: set[str] = set()
         self._failure: BaseException | None = None
@@ -223,12 +226,11 @@ class Lane:
 
     async def _idle(self) -> None:
         """Nothing of ours is on the server: wait for work, for a slot, for room."""
-        if not self._busy():
+        if self._slots.held and not self._busy():
             await self._in_thread(self._slots.give_back, 0)
         now_s = self._now_s()
-        waits_s = [0.5 + random.uniform(0.0, 0.1)]
-        waits_s += [until_s - now_s for until_s in (self._paused_until_s, self._slots_wanted_s) if until_s > now_s]
-        await self.run_.pool.changed(max(0.01, min(waits_s)))
+        waits_s = [until_s - now_s for until_s in (self._paused_until_s, self._slots_wanted_s) if until_s > now_s]
+        await self.run_.pool.changed(max(0.01, min(waits_s, default=random.uniform(0.5, 0.6))))
 
     def _busy(self) -> bool:
         return bool(self.flights or self._submitting or self._checking_seeds())
@@ -373,17 +375,24 @@ class Lane:
             await self._in_thread(self._slots.give_back, self._held_jobs())
 
     async def _have_slot(self) -> bool:
-        """Hold a slot for one more job; ask again later where none is free."""
+        """Hold a slot for one more job; ask again later where none is free, ever later while none becomes free.
+
+        A slot becomes free when a job is done. The server still holds `depth - 1` then, so it is early enough to look
+        again before it is through with those.
+        """
         if self._slots.held > self._held_jobs():
             return True
         if self._now_s() < self._slots_wanted_s:
             return False
         held = await self._in_thread(self._slots.take, self.settings.depth)
         if held > self._held_jobs():
+            self._slot_misses = 0
             return True
-        self._slots_wanted_s = self._now_s() + min(max((self.pace.seconds or 1.0) / 2, 0.1), 2.0) * random.uniform(
-            0.7, 1.3
-        )
+        pace_s = self.pace.seconds or 1.0
+        latest_s = min(max(SLOT_LATEST * (self.settings.depth - 1), 0.5) * pace_s, SLOT_WAIT_MAX_S)
+        wait_s = min(pace_s / 2 * 1.5**self._slot_misses, latest_s) * random.uniform(0.7, 1.3)
+        self._slot_misses = min(self._slot_misses + 1, 16)
+        self._slots_wanted_s = self._now_s() + max(wait_s, 0.1)
         return False
 
     async def _adopt(self, job: Job) -> None:
@@ -459,7 +468,9 @@ class Lane:
         if pace_s is None:
             return min(max(low_s, (now_s - head.watched_from_s) / 3), high_s)
         started_s = max(head.watched_from_s, self.pace.last_done_s or 0.0)
-        due_s = started_s + pace_s - now_s
+        queued_s = head.seen.queued_s or 0.0
+        # still waiting after ours before it was done: other runs' jobs are ahead, and how many nobody says
+        due_s = (queued_s + BEHIND_OTHERS * pace_s if queued_s > started_s else started_s + pace_s) - now_s
         if due_s <= 0:
             due_s = pace_s / 4
         return min(max(low_s, due_s + 0.02), max(high_s, pace_s), self.settings.slot_term_s / 3)
