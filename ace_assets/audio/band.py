@@ -68,19 +68,22 @@ def mixed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return samples[:, 0] + samples[:, 1] if samples.shape[1] == 2 else samples[:, 0]
 
 
-def window_powers(samples: NDArray[np.float32], window: int, step: int) -> Iterator[NDArray[np.float32]]:
+def window_powers(
+    samples: NDArray[np.float32], window: int, step: int, taper: NDArray[np.float32] | None = None
+) -> Iterator[NDArray[np.float32]]:
     """Yield (frames, bins) power of the downmix, some windows at a time: all cut out at once would fill the memory.
 
     Args:
         samples: (frames, channels).
-        window: frames of one Hann-weighted window.
+        window: frames of one window.
         step: frames from one window to the next.
+        taper: (window,) weights; Hann's where none are given.
     """
     starts = range(0, len(samples) - window + 1, step)
-    taper = np.hanning(window).astype(np.float32)
+    weights = np.hanning(window).astype(np.float32) if taper is None else taper
     for first in range(0, len(starts), WINDOWS_AT_ONCE):
         some = starts[first : first + WINDOWS_AT_ONCE]
-        cut = np.stack([mixed(samples[start : start + window]) for start in some]) * taper
+        cut = np.stack([mixed(samples[start : start + window]) for start in some]) * weights
         yield np.abs(scipy.fft.rfft(cut, axis=1)) ** 2
 
 

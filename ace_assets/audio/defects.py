@@ -68,9 +68,9 @@ class GateLimits:
     lines_cliff_db: float = 38.0
     edge_move: float = 0.09
     lines_change_db: float = 18.0
-    octave_fall_db: float = 33.0
-    half_octave_fall_db: float = 27.0
-    floor_fall_db: float = 18.0
+    octave_fall_db: float = 30.0
+    half_octave_fall_db: float = 22.0
+    floor_fall_db: float = 16.0
     noise_s: float = 0.25
     noise_level_db: float = -30.0
     noise_spread_db: float = 2.0
@@ -195,7 +195,7 @@ def gather_evidence(samples: NDArray[np.float32], sample_rate_hz: int, statistic
         ending=judge_ending(samples, sample_rate_hz, grains),
         phase=_phase_of(statistics, grains),
         band=band,
-        edge=None if band is None else find_edge(power, bin_hz),
+        edge=None if band is None else find_edge(samples, sample_rate_hz),
     )
 
 
@@ -232,7 +232,7 @@ def _edge_reason(edge: BandEdge, limits: GateLimits) -> str:
     if edge.half_octave_fall_db >= limits.half_octave_fall_db:
         return f"everything falls by {edge.half_octave_fall_db:.0f} dB in half an octave"
     if edge.floor_fall_db >= limits.floor_fall_db:
-        return f"a flat floor of noise ends ({edge.floor_fall_db:.0f} dB in an octave)"
+        return f"a floor of noise ends ({edge.floor_fall_db:.0f} dB in an octave)"
     return ""
 
 

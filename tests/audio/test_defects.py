@@ -11,7 +11,10 @@ from scipy import signal
 from tests.music import found, judge, synth
 
 RATE_HZ = 48_000
-HARD_NEGATIVES = ("sparse_piano", "lofi", "near_mono_jazz", "sub_electronic", "chiptune", "staccato", "flute", "rain")
+HARD_NEGATIVES = (
+    "sparse_piano", "lofi", "near_mono_jazz", "sub_electronic", "chiptune", "staccato", "flute", "rain", "organ_waltz", "drone",
+    "gated_pad", "wide_choir",
+)  # fmt: skip
 
 
 def piece(seconds: float = 20.0) -> np.ndarray:
@@ -208,34 +211,17 @@ def found_music() -> judge.Verdict:
     return judge.judge(judge.excerpts(pieces[1::3], seconds=20.0), every=2)
 
 
-BAND_LIMIT_SHORTFALL = (
-    "91 to 96 % of low-passes are caught in found music, by the sample, 90 to 98 % in our own, and three in four in music of "
-    "pure partials: a spectrum of lines with nothing between them ends like a filtered one"
-)
-
-
-def assert_trusted(verdict: judge.Verdict, *, short: set[str]) -> None:
-    """95 % of the faults of every kind but `short` (see below), each tried at least 20 times, are caught; 3 % false alarms."""
+def assert_trusted(verdict: judge.Verdict) -> None:
+    """95 % of the faults of every kind, each tried at least 20 times, are caught; 3 % false alarms."""
     assert min(verdict.tried.values()) >= 20, verdict.tried
-    for gate in set(verdict.tried) - short:
+    for gate in verdict.tried:
         assert verdict.caught_share(gate) >= 0.95, (gate, verdict.missed[gate])
-    assert sum(map(len, verdict.missed.values())) <= 0.05 * sum(verdict.tried.values()), verdict.missed
     assert verdict.false_share <= 0.03, verdict.falsely_called
 
 
 def test_our_own_music_is_judged_fairly_and_its_faults_are_caught(own_music):
-    assert_trusted(own_music, short={"band_limited"})
+    assert_trusted(own_music)
 
 
 def test_music_that_nobody_here_made_is_judged_fairly_and_its_faults_are_caught(found_music):
-    assert_trusted(found_music, short={"band_limited"})
-
-
-@pytest.mark.xfail(reason=BAND_LIMIT_SHORTFALL, strict=True)
-def test_a_low_pass_on_our_own_music_is_caught(own_music):
-    assert own_music.caught_share("band_limited") >= 0.95, own_music.missed["band_limited"]
-
-
-@pytest.mark.xfail(reason=BAND_LIMIT_SHORTFALL, strict=True)
-def test_a_low_pass_on_music_that_nobody_here_made_is_caught(found_music):
-    assert found_music.caught_share("band_limited") >= 0.95, found_music.missed["band_limited"]
+    assert_trusted(found_music)

@@ -14,7 +14,7 @@ from ace_assets.audio.codecs import Audio
 from ace_assets.preview.render import render
 from ace_assets.preview.request import MusicRequest
 from ace_assets.scoring import analyze
-from tests.music import found, synth
+from tests.music import audibility, found, synth
 from tests.music.injections import INJECTIONS
 from tests.music.known_flaws import KNOWN_FLAWS
 
@@ -118,9 +118,7 @@ def judge(clips: Iterable[Sample], *, faults: Iterable[str] = tuple(INJECTIONS),
                 continue
             rng = np.random.default_rng([zlib.crc32(clip.name.encode()), zlib.crc32(fault.encode())])
             broken = np.ascontiguousarray(INJECTIONS[fault](clip.samples, clip.sample_rate_hz, rng), np.float32)
-            if not _audible(clip.samples, broken) or (
-                fault == "phase_cancellation" and not _cancels(clip.samples, broken)
-            ):
+            if not _is_fault(fault, clip, broken):
                 continue
             expected_s = duration_s if fault == "wrong_duration" else None
             verdict.tried[fault] = verdict.tried.get(fault, 0) + 1
@@ -129,8 +127,15 @@ def judge(clips: Iterable[Sample], *, faults: Iterable[str] = tuple(INJECTIONS),
     return verdict
 
 
-def _audible(sound: NDArray[np.float32], broken: NDArray[np.float32]) -> bool:
-    """Tell whether a fault changed anything: a low-pass above all that a flute plays is no fault."""
+def _is_fault(fault: str, clip: Sample, broken: NDArray[np.float32]) -> bool:
+    """Tell whether what was put in is one: a low-pass above all that a flute plays changes nothing that anybody hears."""
+    if fault == "band_limited":
+        return audibility.is_heard(clip.samples, broken, clip.sample_rate_hz)
+    return _changes(clip.samples, broken) and (fault != "phase_cancellation" or _cancels(clip.samples, broken))
+
+
+def _changes(sound: NDArray[np.float32], broken: NDArray[np.float32]) -> bool:
+    """Tell whether a fault changed anything to speak of."""
     if sound.shape != broken.shape or not np.isfinite(broken).all():
         return True
     change = float(np.mean((sound - broken).astype(np.float64) ** 2))
