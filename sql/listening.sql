@@ -1,7 +1,7 @@
 -- The kept tracks of the cells that $cells matches, as the listening page shows them: cell by cell, the best first. Where
 -- there are more than $most_tracks, every cell keeps its best ones, so that none is left out as long as there is room.
 WITH placed AS (
-  SELECT *, row_number() OVER (PARTITION BY cell ORDER BY signal_score DESC NULLS LAST, track_id) AS place
+  SELECT track_id, cell, row_number() OVER (PARTITION BY cell ORDER BY signal_score DESC NULLS LAST, track_id) AS place
   FROM tracks
   WHERE cell GLOB $cells
 ),
@@ -31,4 +31,5 @@ SELECT
   why_not_exportable,
   mp3_sha256 IS NOT NULL AS has_mp3
 FROM shown
+JOIN tracks USING (track_id, cell)
 ORDER BY cell, place

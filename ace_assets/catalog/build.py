@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -34,9 +35,14 @@ from ace_assets.store import Store
 
 STORAGE_VERSION = "v1.2.0"  # readable by DuckDB 1.2 and everything later
 ROW_GROUP_SIZE = 30_720  # a quarter of DuckDB's own: 100,000 tracks are written and read by every core, not by one
-# Bloom filters would serve a search for one id, which the DuckDB file beside answers.
-PARQUET_OPTIONS = f"FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP_SIZE}, WRITE_BLOOM_FILTER false"
-MEMORY_LIMIT = "700MB"
+# Bloom filters would serve a search for one id, which the DuckDB file beside answers; a column of more values than the
+# limit is one of ids, whose dictionary would be as long as the column.
+PARQUET_OPTIONS = (
+    f"FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP_SIZE}, WRITE_BLOOM_FILTER false, "
+    "DICTIONARY_SIZE_LIMIT 500"
+)
+MEMORY_LIMIT_MB = 700  # enough for 200,000 tracks
+MEMORY_PER_TRACK_KB = 3.5  # joins of more tracks would fail for want of memory, or spend their time on the disk
 # Texts have few values, so DuckDB need not try every way to store them; the tables say where it is otherwise: ids are
 # random, and squeezing them takes a tenth of the build. Row groups are squeezed as they fill, not five at a time.
 SETTINGS = (
@@ -47,6 +53,7 @@ SETTINGS = (
     "SET parquet_metadata_cache = true",
     "SET max_vacuum_tasks = 0",
 )
+MOST_TAKES_AT_ONCE = 1_000_000  # beyond it, writing Parquet while the tracks are joined would take their memory
 KEEP_RELEASES = 10
 # What is told of releases themselves is not their content; servers is summed from takes, in a varying order; packages
 # come after the release that they are made from: counting them would make a release, and new packages, every night.
@@ -186,13 +193,21 @@ def _build(given: _Inputs, moment: dt.datetime, reason: str, *, force: bool) -> 
     with _workbench(database, folder) as connection, _parquet_beside(beside, connection, folder) as parquet:
         with step("stage the manifests"):
             stage.put_store(connection, pinned, plan_files)
+            _allow_memory(connection, tracks=_count(connection, "stage.read_masters"))
             contested = stage.put_trusted(connection)
             stage.put_prompts(connection, store, plan_id)
         texts = sql_files.texts("tables")
-        judging = next(place for place, (name, _) in enumerate(texts) if name.endswith("_quarantine"))
-        with _at_once(connection):  # the big ones do not ask what was found: the masters are listed meanwhile
-            _run(connection, "tables", texts[:judging])
-        parquet.write(_tables_of(connection))
+        takes, judging = (_place(texts, name) for name in ("takes", "quarantine"))
+        # the big ones do not ask what was found: the masters are listed meanwhile
+        first = _submit(beside, "fill the tables before takes, beside", _run_beside, connection.cursor(), texts[:takes])
+        try:
+            with _at_once(connection):
+                _run(connection, "tables", texts[takes:judging])
+        finally:
+            wait([first])
+        first.result()
+        if _count(connection, "takes") <= MOST_TAKES_AT_ONCE:
+            parquet.write(_tables_of(connection))
         with step("compare with the masters"):
             missing = stage.put_master_files(connection, listed.result()[0])
         findings = [*pinned.findings, *contested, *missing]
@@ -273,7 +288,7 @@ def _workbench(database: Path, folder: Path) -> Iterator[duckdb.DuckDBPyConnecti
     """Give a connection with the new release attached as `rel` and a place for inputs as `stage`."""
     connection = duckdb.connect(
         config={
-            "memory_limit": MEMORY_LIMIT,
+            "memory_limit": f"{MEMORY_LIMIT_MB}MB",
             "temp_directory": str(folder / "spill"),
             "preserve_insertion_order": "false",
             "python_enable_replacements": "false",
@@ -297,6 +312,13 @@ def _workbench(database: Path, folder: Path) -> Iterator[duckdb.DuckDBPyConnecti
         connection.close()
 
 
+def _allow_memory(connection: duckdb.DuckDBPyConnection, *, tracks: int) -> None:
+    """Let a big store have more memory, up to half of the machine's."""
+    most_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2e6
+    wanted_mb = max(MEMORY_LIMIT_MB, min(tracks * MEMORY_PER_TRACK_KB / 1e3, most_mb))
+    connection.execute(f"SET memory_limit = '{wanted_mb:.0f}MB'")
+
+
 @contextmanager
 def _at_once(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Make what the block writes one transaction: hundreds of statements, one sync of the disk."""
@@ -308,6 +330,17 @@ def _at_once(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 def _run_files(connection: duckdb.DuckDBPyConnection, part: str) -> None:
     _run(connection, part, sql_files.texts(part))
+
+
+def _place(texts: list[tuple[str, str]], table: str) -> int:
+    return next(place for place, (name, _) in enumerate(texts) if name.partition("_")[2] == table)
+
+
+def _run_beside(connection: duckdb.DuckDBPyConnection, texts: list[tuple[str, str]]) -> None:
+    with connection:
+        connection.execute("USE rel")  # a cursor begins where its connection began
+        with _at_once(connection):
+            _run(connection, "tables", texts)
 
 
 def _run(connection: duckdb.DuckDBPyConnection, part: str, texts: list[tuple[str, str]]) -> None:
@@ -444,9 +477,12 @@ def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     names = [*_tables_of(connection), *PARQUET_OF_VIEWS]
     counts = {}
     for name in names:
-        found = connection.execute(f"SELECT count(*) FROM {name}").fetchall()  # noqa: S608
-        counts[name] = int(found[0][0])
+        counts[name] = _count(connection, name)
     return counts
+
+
+def _count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0])  # noqa: S608
 
 
 def _write_parquet(connection: duckdb.DuckDBPyConnection, name: str, path: Path) -> Path:

@@ -3,7 +3,7 @@
 What belongs here: reading those files. What does not: running them (`build`, `ask`), and any SQL.
 
     sql/tables/   the catalog's tables, created and filled in the order of their numbers; from quarantine on they know what
-                  could not be trusted
+                  could not be trusted; those before takes, and those from takes to quarantine, do not ask each other
     sql/release/  the tables that speak of releases; filled once the content is known to be new
     sql/views/    views over the tables
     sql/queries/  the analysts' questions: one SELECT each, with $parameters
