@@ -55,33 +55,51 @@ class Landed:
 
 @dataclass
 class Pace:
-    """How fast a server finishes our jobs, learnt while it works."""
+    """How fast a server finishes our jobs, learnt while it works.
+
+    Attributes:
+        seconds: between two finishes, on average; None before the first.
+        shortest_s: the same, where a shorter time is believed at once: other runs' jobs and late polls only make the time
+            between two finishes longer than a job needs. It says when to look, not when to give up.
+        measured: how many finishes told it.
+        last_done_s: when the last one was seen.
+    """
 
     seconds: float | None = None
+    shortest_s: float | None = None
     measured: int = 0
     last_done_s: float | None = None
+
+    @property
+    def look_after_s(self) -> float | None:
+        """How long after its start a job may be done."""
+        return self.seconds if self.shortest_s is None else self.shortest_s
 
     def finished(self, flights: Sequence[Flight], now_s: float) -> None:
         """Take in that jobs were seen finished, now.
 
-        When an adopted job began, nobody watched: it tells the pace only from the finish before it on. Other runs' jobs
-        and late polls only make the time between two finishes longer than a job needs: a shorter one is believed at once.
+        When an adopted job began, nobody watched: it tells the pace only from the finish before it on.
         """
         last_s = self.last_done_s
         told = flights if last_s is not None else [flight for flight in flights if flight.adopted_at_s is None]
         if told:
             oldest_s = min(flight.submitted_at_s for flight in told)
-            queued_s = min(flight.seen.queued_s or 0.0 for flight in told)
-            started_s = max(last_s or oldest_s, oldest_s, queued_s)
+            started_s = oldest_s if last_s is None else max(last_s, oldest_s)
             each_s = max(now_s - started_s, 0.0) / len(told)
-            known = self.seconds if self.measured else None
-            if known is None or each_s <= known:
-                self.seconds = each_s
-            else:
-                weight = 0.3 if self.measured >= 3 else 0.5
-                self.seconds = (1 - weight) * known + weight * min(each_s, 4 * known + 1.0)
+            queued_s = min(flight.seen.queued_s or 0.0 for flight in told)  # they began later than that
+            most_s = max(now_s - max(started_s, queued_s), 0.0) / len(told)
+            weight = 0.3 if self.measured >= 3 else 0.5
+            known_s, shortest_s = (self.seconds, self.shortest_s) if self.measured else (None, None)
+            self.seconds = _drawn_to(known_s, each_s, weight)
+            self.shortest_s = min(most_s, _drawn_to(shortest_s, most_s, weight))
             self.measured += len(told)
         self.last_done_s = now_s
+
+
+def _drawn_to(known_s: float | None, new_s: float, weight: float) -> float:
+    if known_s is None:
+        return new_s
+    return (1 - weight) * known_s + weight * min(new_s, 4 * known_s + 1.0)
 
 
 def span_on_server(

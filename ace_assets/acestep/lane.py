@@ -388,7 +388,7 @@ class Lane:
         if held > self._held_jobs():
             self._slot_misses = 0
             return True
-        pace_s = self.pace.seconds or 1.0
+        pace_s = self.pace.look_after_s or 1.0
         latest_s = min(max(SLOT_LATEST * (self.settings.depth - 1), 0.5) * pace_s, SLOT_WAIT_MAX_S)
         wait_s = min(pace_s / 2 * 1.5**self._slot_misses, latest_s) * random.uniform(0.7, 1.3)
         self._slot_misses = min(self._slot_misses + 1, 16)
@@ -462,7 +462,7 @@ class Lane:
             return low_s
         now_s = self._now_s()
         head = next(iter(self.flights.values()))
-        pace_s = self.pace.seconds
+        pace_s = self.pace.look_after_s
         if not head.asked and head.adopted_at_s is not None:
             return low_s  # it may have been done for long
         if pace_s is None:

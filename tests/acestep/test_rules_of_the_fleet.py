@@ -190,6 +190,22 @@ def test_the_pace_is_learnt_from_jobs_that_finish() -> None:
     assert pace.seconds == pytest.approx(2.0)
 
 
+def test_other_runs_jobs_make_a_server_look_slow_only_until_they_are_gone() -> None:
+    pace = Pace()
+    for moment in (6.0, 12.0, 18.0):
+        pace.finished([flight_of()], moment)
+    assert pace.look_after_s == pytest.approx(6.0)
+    pace.finished([flight_of(), flight_of(), flight_of()], 24.0)
+    assert pace.look_after_s == pytest.approx(2.0)
+    assert pace.seconds == pytest.approx(4.8), "when to give up is not drawn from one quick finish"
+    waited = flight_of()
+    waited.seen.queued_s = 28.5
+    pace.finished([waited], 30.0)
+    assert pace.look_after_s == pytest.approx(1.5), "it was still waiting then"
+    pace.finished([flight_of()], 130.0)
+    assert pace.look_after_s == pytest.approx(0.7 * 1.5 + 0.3 * 7.0)
+
+
 def test_a_job_that_waited_for_a_dead_run_does_not_tell_the_pace() -> None:
     pace = Pace(seconds=2.0)
     left_behind = flight_of(submitted_at_s=-3600.0, adopted_at_s=0.0)
