@@ -111,7 +111,7 @@ def _within(samples: NDArray[np.float32], ends: NDArray[np.int64], hop: int, thr
 def _ends_abruptly(samples: NDArray[np.float32], rate: int, body: float) -> bool:
     ending = samples[-max(1, round(ENDING_S * rate)) :]
     level = math.sqrt(float(np.square(ending, dtype=np.float64).mean()))
-    return level > body * 10.0 ** (-ENDING_DECAY_DB / 20.0)
+    return bool(level > body * 10.0 ** (-ENDING_DECAY_DB / 20.0))
 
 
 def apply_fades(block: NDArray[np.float32], trim: Trim, first_frame: int) -> None:
