@@ -312,11 +312,18 @@ def _workbench(database: Path, folder: Path) -> Iterator[duckdb.DuckDBPyConnecti
         connection.close()
 
 
+def memory_limit_mb(tracks: int, *, machine_mb: float) -> int:
+    """Return what DuckDB may use to build a catalog; a big store may have more, up to half of the machine's memory.
+
+    >>> [memory_limit_mb(tracks, machine_mb=8000) for tracks in (20, 100_000, 1_000_000, 10_000_000)]
+    [700, 700, 3500, 4000]
+    """
+    return round(max(MEMORY_LIMIT_MB, min(tracks * MEMORY_PER_TRACK_KB / 1e3, machine_mb / 2)))
+
+
 def _allow_memory(connection: duckdb.DuckDBPyConnection, *, tracks: int) -> None:
-    """Let a big store have more memory, up to half of the machine's."""
-    most_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2e6
-    wanted_mb = max(MEMORY_LIMIT_MB, min(tracks * MEMORY_PER_TRACK_KB / 1e3, most_mb))
-    connection.execute(f"SET memory_limit = '{wanted_mb:.0f}MB'")
+    machine_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e6
+    connection.execute(f"SET memory_limit = '{memory_limit_mb(tracks, machine_mb=machine_mb)}MB'")
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import pytest
 
 from ace_assets import tables
 from ace_assets.catalog import sql_files, steps
-from ace_assets.catalog.build import build_release
+from ace_assets.catalog.build import build_release, memory_limit_mb
 from ace_assets.catalog.history import restore, retire
 from ace_assets.catalog.query import read_table, run_query
 from ace_assets.catalog.stage import claims_frame
@@ -516,6 +516,11 @@ def test_kill_9_in_the_middle_of_a_build_leaves_the_old_release_and_the_next_bui
     assert root is not None
     assert made.store.release_ids() == [first.release_id, second.release_id]
     assert {p.name for p in (root / "releases").iterdir() if p.is_dir()} == {first.release_id, second.release_id}
+
+
+def test_a_big_store_may_use_more_memory_but_never_more_than_half_of_the_machine() -> None:
+    sizes = (20, 100_000, 1_000_000, 10_000_000)
+    assert [memory_limit_mb(tracks, machine_mb=8000) for tracks in sizes] == [700, 700, 3500, 4000]
 
 
 def test_the_claims_come_from_the_price_book() -> None:
