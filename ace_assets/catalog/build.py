@@ -41,7 +41,7 @@ PARQUET_OPTIONS = (
     f"FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP_SIZE}, WRITE_BLOOM_FILTER false, "
     "DICTIONARY_SIZE_LIMIT 500"
 )
-MEMORY_LIMIT_MB = 700  # enough for 200,000 tracks
+MEMORY_LIMIT_MB = 600  # enough for 170,000 tracks
 MEMORY_PER_TRACK_KB = 3.5  # joins of more tracks would fail for want of memory, or spend their time on the disk
 # Texts have few values, so DuckDB need not try every way to store them; the tables say where it is otherwise: ids are
 # random, and squeezing them takes a tenth of the build. Row groups are squeezed as they fill, not five at a time.
@@ -316,7 +316,7 @@ def memory_limit_mb(tracks: int, *, machine_mb: float) -> int:
     """Return what DuckDB may use to build a catalog; a big store may have more, up to half of the machine's memory.
 
     >>> [memory_limit_mb(tracks, machine_mb=8000) for tracks in (20, 100_000, 1_000_000, 10_000_000)]
-    [700, 700, 3500, 4000]
+    [600, 600, 3500, 4000]
     """
     return round(max(MEMORY_LIMIT_MB, min(tracks * MEMORY_PER_TRACK_KB / 1e3, machine_mb / 2)))
 

@@ -520,7 +520,7 @@ def test_kill_9_in_the_middle_of_a_build_leaves_the_old_release_and_the_next_bui
 
 def test_a_big_store_may_use_more_memory_but_never_more_than_half_of_the_machine() -> None:
     sizes = (20, 100_000, 1_000_000, 10_000_000)
-    assert [memory_limit_mb(tracks, machine_mb=8000) for tracks in sizes] == [700, 700, 3500, 4000]
+    assert [memory_limit_mb(tracks, machine_mb=8000) for tracks in sizes] == [600, 600, 3500, 4000]
 
 
 def test_the_claims_come_from_the_price_book() -> None:
