@@ -39,6 +39,11 @@ def machine(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def heed_term() -> None:
+    """Undo what Dagster leaves in a process that was started with SIGINT ignored: SIGTERM ignored too, and inherited."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def settings(machine: Path, **more: str) -> dict[str, str]:
     return {
         "PATH": f"{machine / 'bin'}:{os.environ['PATH']}",
@@ -58,6 +63,7 @@ def run(machine: Path, *arguments: str, **more: str) -> subprocess.CompletedProc
         text=True,
         timeout=30,
         check=False,
+        preexec_fn=heed_term,
     )
 
 
@@ -147,6 +153,7 @@ def started(machine: Path, *arguments: str, **more: str) -> subprocess.Popen[str
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_term,  # noqa: PLW1509 (one system call; no lock can be held)
     )
     deadline = time.monotonic() + 20
     while not (machine / "seen.up").exists() and process.poll() is None and time.monotonic() < deadline:
