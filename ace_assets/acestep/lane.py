@@ -52,7 +52,8 @@ SEED_CHECK_LIMIT_S = 120.0
 SEED_CHECK_JOBS = 2
 LOOK_UP_EVERY_S = 5.0
 BEHIND_OTHERS = 1.25  # paces until a job that waits behind other runs' is asked for; what is behind it hides the delay
-SLOT_LATEST, SLOT_WAIT_MAX_S = 0.7, 10.0  # share of what a server still holds; seconds
+# A slot is looked for again within this share of the time that a server needs for what it still holds, and this time.
+SLOT_WAIT_SHARE, SLOT_WAIT_MAX_S = 0.7, 10.0
 EVERY_JOB_FAILED = 12  # different takes in a row, none in between that worked: it is the server, not the takes
 
 
@@ -389,7 +390,7 @@ class Lane:
             self._slot_misses = 0
             return True
         pace_s = self.pace.look_after_s or 1.0
-        latest_s = min(max(SLOT_LATEST * (self.settings.depth - 1), 0.5) * pace_s, SLOT_WAIT_MAX_S)
+        latest_s = min(max(SLOT_WAIT_SHARE * (self.settings.depth - 1), 0.5) * pace_s, SLOT_WAIT_MAX_S)
         wait_s = min(pace_s / 2 * 1.5**self._slot_misses, latest_s) * random.uniform(0.7, 1.3)
         self._slot_misses = min(self._slot_misses + 1, 16)
         self._slots_wanted_s = self._now_s() + max(wait_s, 0.1)

@@ -26,7 +26,7 @@ BLACKMAN_HARRIS = (0.35875, -0.48829, 0.14128, -0.01168)  # Harris 1978, four te
 LOWEST_EDGE_HZ, HIGHEST_END_HZ = 1_100.0, 15_300.0
 BANDS_PER_OCTAVE = 6
 FIRST_BAND_HZ = 1_000.0
-# What falls up to above this must have come so far one band before, and counts less by so much in an octave: encoders save.
+# Encoders save up here: a fall that ends above this must have come so far one band before, and counts so much less an octave.
 CODEC_HZ, BEFORE_CODEC_SHARE, CODEC_DB_PER_OCTAVE = 12_600.0, 0.35, 6.0
 BETWEEN_SHARE = 0.1  # of the bins of a band: so many lie between its lines
 # Between the lines is looked at in the frames with the most energy above this, where a codec spares no bits, and, for what
@@ -165,9 +165,8 @@ def _floor_fall(centre_hz: NDArray[np.float64], between: NDArray[np.float64], li
             continue
         fall = float(gap[low] - gap[high])
         varied = float(np.ptp(between[low - BANDS_PER_OCTAVE + 1 : low + 1]))
-        lines_fall = float(
-            lines[low] - lines[low : high + 1].min()
-        )  # the images of a resampler may rise again, unheard
+        # down to the lowest on the way: the images of a resampler may rise again, unheard
+        lines_fall = float(lines[low] - lines[low : high + 1].min())
         if varied <= FLAT_DB or lines_fall >= FLOOR_TOGETHER_SHARE * fall:
             steepest = max(steepest, fall - varied)
     return steepest
